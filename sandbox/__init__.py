@@ -1,0 +1,1 @@
+"""The embedded workspace: a real HTTP server that plays a Databricks workspace."""
