@@ -1,0 +1,207 @@
+"""The public contract: every input and every output, declared once.
+
+`action.yml`, the README's tables, the CLI's options and the parsing of settings are all made
+from these two tuples. Owns names, types, defaults and their prose; must not parse or read anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """What a run does; design.md, "Modes". A mode is declared here once it works."""
+
+    CHECK = "check"
+    PLAN = "plan"
+    DEPLOY = "deploy"
+    UPLOAD = "upload"
+    CLEANUP = "cleanup"
+    STATUS = "status"
+
+
+class InputType(StrEnum):
+    """How the text of an input is read."""
+
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    DURATION = "duration"
+    CHOICE = "choice"
+    SECRET = "secret"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of the action, which is also the CLI's option of the same name."""
+
+    name: str
+    meaning: str
+    type: InputType = InputType.TEXT
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    since: str = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output that later steps consume."""
+
+    name: str
+    meaning: str
+    since: str = "0.1.0"
+
+
+INPUTS: tuple[Input, ...] = (
+    Input(
+        "mode",
+        "What to do: `check` lints, tests and builds `project`; `plan` shows what a deployment would "
+        "change and changes nothing; `deploy` uploads the library and moves the jobs; `upload` only "
+        "uploads; `cleanup` only removes old versions that nothing uses; `status` lists the library "
+        "references of the workspace.",
+        InputType.CHOICE,
+        "plan",
+        tuple(mode.value for mode in Mode),
+    ),
+    Input(
+        "environment", "A name for the target, such as `production`; it is shown in every report."
+    ),
+    Input(
+        "wheel",
+        "Glob of the one library file to deploy, relative to the workspace, such as `dist/*.whl`. "
+        "A given wheel is deployed as it is, never rebuilt.",
+    ),
+    Input(
+        "project",
+        "Folder of the Python project to lint, test and build when no `wheel` is given.",
+        default=".",
+    ),
+    Input(
+        "root",
+        "Where released libraries live: a volume or workspace folder that only the deployer may write, "
+        "such as `/Volumes/main/libraries/released`. Nothing outside is rewired or removed.",
+    ),
+    Input(
+        "folder",
+        "For `mode: upload`: another folder to upload to. No job is touched.",
+    ),
+    Input(
+        "policy",
+        "Which jobs move: `same-major` (the default rule), `same-minor`, `any` (whatever is older), or "
+        "`exact` (only the versions named in `from-versions`).",
+        InputType.CHOICE,
+        "same-major",
+        ("same-major", "same-minor", "any", "exact"),
+    ),
+    Input(
+        "from-versions",
+        "For `policy: exact`: the versions to move, separated by commas, such as `1.4.0, 1.4.1`.",
+    ),
+    Input(
+        "allow-prereleases",
+        "Whether a pre-release or local version may replace a final version.",
+        InputType.BOOLEAN,
+        "false",
+    ),
+    Input(
+        "owned",
+        "What to do with jobs that an Asset Bundle owns, whose next deploy would undo the move: `skip` "
+        "reports them, `move` moves them all the same.",
+        InputType.CHOICE,
+        "skip",
+        ("skip", "move"),
+    ),
+    Input(
+        "cleanup",
+        "Whether to remove old versions of the same MAJOR that nothing uses. `false` lists them only.",
+        InputType.BOOLEAN,
+        "true",
+    ),
+    Input(
+        "keep",
+        "How many of the newest unused old versions per MAJOR stay all the same.",
+        InputType.INTEGER,
+        "0",
+    ),
+    Input(
+        "min-age",
+        "How old a file must be before cleanup may remove it, such as `12h` or `7d`.",
+        InputType.DURATION,
+        "0s",
+    ),
+    Input(
+        "checks",
+        "Whether to lint, test and build `project` (when no `wheel` is given). `false` only builds.",
+        InputType.BOOLEAN,
+        "true",
+    ),
+    Input(
+        "check-timeout",
+        "How long each of lint, test and build may take, such as `20m`.",
+        InputType.DURATION,
+        "30m",
+    ),
+    Input(
+        "expected-plan-digest",
+        "The `plan-digest` that was approved: `deploy` refuses any other plan.",
+    ),
+    Input(
+        "databricks-host",
+        "The workspace's address, such as `https://adb-123.4.azuredatabricks.net`; default: `DATABRICKS_HOST`.",
+    ),
+    Input(
+        "databricks-token",
+        "A personal access token. Prefer the environment variables of Databricks' unified authentication.",
+        InputType.SECRET,
+    ),
+    Input(
+        "databricks-client-id",
+        "Application id of the service principal; default: `DATABRICKS_CLIENT_ID`.",
+    ),
+    Input(
+        "databricks-client-secret",
+        "OAuth secret of the service principal; default: `DATABRICKS_CLIENT_SECRET`.",
+        InputType.SECRET,
+    ),
+    Input(
+        "auth-type",
+        "Pins one way to authenticate, such as `oauth-m2m` or `pat`; default: `DATABRICKS_AUTH_TYPE`.",
+    ),
+    Input(
+        "log-level",
+        "`info`, or `debug` to see why each job was or was not moved.",
+        InputType.CHOICE,
+        "info",
+        ("debug", "info", "warning"),
+    ),
+    Input(
+        "report-path",
+        "Where to write `report.json`; default: below the runner's temporary folder.",
+    ),
+)
+
+OUTPUTS: tuple[Output, ...] = (
+    Output("outcome", "`succeeded`, `nothing-to-do`, `failed`, `refused` or `cancelled`."),
+    Output("failure-reason", "One of the reasons of docs/errors.md, or empty."),
+    Output("version", "The version that was planned or deployed."),
+    Output("previous-version", "The newest version that the moved jobs were on before."),
+    Output("sha256", "SHA-256 of the library file."),
+    Output("wheel-path", "Path of the built or given library file, for `actions/upload-artifact`."),
+    Output("remote-path", "Where the library lies in the workspace."),
+    Output("plan-digest", "Names the plan; give it to `expected-plan-digest` after an approval."),
+    Output("jobs-updated", "How many jobs moved (for `plan`: would move)."),
+    Output("jobs-untouched", "How many jobs name the library and stay."),
+    Output("removed-versions", "The removed versions, separated by commas."),
+    Output("deployment-id", "The id of this deployment."),
+    Output("report-path", "Path of `report.json`."),
+    Output("report", "The report as JSON, shortened to fit."),
+)
+
+
+def input_named(name: str) -> Input:
+    """The input called `name`; KeyError if there is none."""
+    return _BY_NAME[name]
+
+
+_BY_NAME = {one.name: one for one in INPUTS}

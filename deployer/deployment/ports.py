@@ -1,0 +1,180 @@
+"""The ports: what the story needs of a workspace and of the folder where libraries live.
+
+Owns the Protocols and the values that cross them. Adapters (`platforms/`) implement these; the
+fakes of the tests and the adapter pass the same suite. Job settings cross as the raw JSON that
+the API gave, because typed models drop unknown fields (facts B3, "typed round trip").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+JsonObject = dict[str, object]
+
+
+class NotFound(Exception):
+    """The object is not there (any more)."""
+
+
+class Denied(Exception):
+    """The caller may not do this; the message is the API's."""
+
+
+class AlreadyExists(Exception):
+    """An exclusive create met a file of that name."""
+
+
+class Refused(Exception):
+    """The API refused the request for a reason of its own (a 4xx that is none of the above)."""
+
+
+class Unavailable(Exception):
+    """The API still failed after all retries (429, 5xx, connection loss, timeout)."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the workspace says we are. `groups` are display names, `user` is the user name."""
+
+    user: str
+    admin: bool
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class JobDocument:
+    """One job with page-merged settings: all tasks, clusters, environments and parameters."""
+
+    job_id: int
+    settings: JsonObject
+    creator: str = ""
+
+
+@dataclass(frozen=True)
+class UsageDocument:
+    """Something besides a job that may use a library: a run, cluster, policy or pipeline.
+
+    `document` is its raw JSON. `kind` is one of run, cluster, policy, pipeline.
+    """
+
+    kind: str
+    id: str
+    name: str
+    document: JsonObject
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file at or below the root. `modified_ms` is the server's time, epoch milliseconds."""
+
+    path: str
+    size: int
+    modified_ms: int
+
+
+class Jobs(Protocol):
+    """The jobs of a workspace."""
+
+    def all_jobs(self) -> Iterator[JobDocument]:
+        """Every job that the caller can see, page-merged. Raises Denied, Unavailable."""
+        ...
+
+    def job(self, job_id: int) -> JobDocument:
+        """One job, page-merged, as it is now. Raises NotFound, Denied, Unavailable."""
+        ...
+
+    def update(self, job_id: int, new_settings: JsonObject) -> None:
+        """`jobs/update` with these top-level fields. Raises NotFound, Denied, Refused, Unavailable."""
+        ...
+
+    def reset(self, job_id: int, settings: JsonObject) -> None:
+        """`jobs/reset` to these complete settings. Raises as `update` does."""
+        ...
+
+    def may_edit(self, job_id: int, identity: Identity) -> bool | None:
+        """Whether `identity` may edit the job; None when the permissions can't be read."""
+        ...
+
+
+class Usage(Protocol):
+    """What else may use a file of the root; asked before anything is removed."""
+
+    def active_runs(self) -> Iterator[UsageDocument]:
+        """Every queued, pending, running or terminating run, with its tasks. Raises Denied, Unavailable."""
+        ...
+
+    def other_users(self) -> Iterator[UsageDocument]:
+        """Clusters with their libraries, cluster policies and pipelines. Raises Denied, Unavailable."""
+        ...
+
+
+class Store(Protocol):
+    """The root folder. Paths are complete, such as `/Volumes/main/libs/released/x.whl`."""
+
+    @property
+    def root(self) -> str:
+        """The root's path in the form that new references are compared with."""
+        ...
+
+    def exists(self) -> bool:
+        """Whether the root is there. Raises Denied, Unavailable."""
+        ...
+
+    def create_root(self) -> None:
+        """Create the root and its parents. Raises NotFound (a volume is missing), Denied, Unavailable."""
+        ...
+
+    def open_to_all(self) -> bool | None:
+        """Whether every user may write here; None when that can't be read."""
+        ...
+
+    def files(self) -> tuple[StoredFile, ...]:
+        """All files at or below the root, without `.spark-deploy/`; () when there is no root."""
+        ...
+
+    def sha256(self, path: str) -> str | None:
+        """SHA-256 (hex) of the stored file; None when it is too large to read back (facts C).
+
+        Raises NotFound, Denied, Unavailable.
+        """
+        ...
+
+    def upload(self, path: str, content: BinaryIO, size: int) -> None:
+        """Exclusive create; `content` is seekable and rewound on retries.
+
+        Raises AlreadyExists, NotFound (no parent), Denied, Refused (too large), Unavailable.
+        """
+        ...
+
+    def delete(self, path: str) -> None:
+        """Delete one file; a missing one is fine. Raises Denied, Unavailable."""
+        ...
+
+
+class Workspace(Protocol):
+    """One workspace. Building it may raise DeployError (host, TLS, credentials)."""
+
+    @property
+    def host(self) -> str:
+        """The address, such as `https://adb-1.2.azuredatabricks.net`."""
+        ...
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    @property
+    def usage(self) -> Usage: ...
+
+    def identity(self) -> Identity:
+        """Who we are. Raises DeployError (authentication, host), Unavailable."""
+        ...
+
+    def store(self, root: str) -> Store:
+        """The store at `root`. Raises DeployError(root-not-allowed) when the path is none."""
+        ...
+
+    def calls(self) -> tuple[int, int, float]:
+        """API calls made, retries among them, and seconds waited in limits and retries."""
+        ...

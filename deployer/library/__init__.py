@@ -1,0 +1,1 @@
+"""What is shipped: files, names and versions. Pure: bytes are given, nothing is opened here."""

@@ -1,0 +1,1 @@
+"""Adapters of the platforms that run jobs."""

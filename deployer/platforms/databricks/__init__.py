@@ -1,0 +1,1 @@
+"""The Databricks adapter: the only folder that imports the SDK."""

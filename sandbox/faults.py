@@ -1,0 +1,186 @@
+"""Calls that go wrong on purpose, and the documented rate limits.
+
+Owns: which call fails how, and the token buckets of facts B5. Must not touch the state of the
+workspace: the server asks before it handles a call and acts on the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal, get_args
+
+FaultKind = Literal["status", "timeout", "reset-before", "reset-after", "truncate", "html"]
+_ERROR_STATUS = range(400, 600)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One way in which calls go wrong.
+
+    Attributes:
+        kind: ``status`` answers ``status`` with a JSON error and does not apply the call;
+            ``timeout`` says nothing for ``seconds`` and then resets; ``reset-before`` resets the
+            connection (TCP RST) and does not apply the call; ``reset-after`` applies it and then
+            resets, so that the client can't know; ``truncate`` applies it and sends half of the
+            answer; ``html`` answers ``status`` with a proxy's HTML page.
+        method: the HTTP method, or ``*``.
+        path: a glob over the request path without query; ``*`` matches slashes too.
+        nth: the first matching call that fails, counted from 1.
+        times: how many matching calls fail in a row; 0 means all that follow.
+        status: the status of ``status`` and ``html``.
+        error_code: the error code of ``status``.
+        message: the message of ``status``.
+        retry_after: a Retry-After header, as text, for ``status`` and ``html``.
+        seconds: how long ``timeout`` stays silent.
+    """
+
+    kind: FaultKind
+    method: str = "*"
+    path: str = "*"
+    nth: int = 1
+    times: int = 1
+    status: int = 503
+    error_code: str = "TEMPORARILY_UNAVAILABLE"
+    message: str = "The service is temporarily unavailable. Please try again later."
+    retry_after: str = ""
+    seconds: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(FaultKind):
+            raise ValueError(f"A fault's kind is one of {get_args(FaultKind)}, not {self.kind!r}.")
+        if self.status not in _ERROR_STATUS:
+            raise ValueError(f"A fault's status lies in 400..599, not {self.status!r}.")
+        if self.nth < 1 or self.times < 0:
+            raise ValueError("A fault's nth counts from 1, and times is not negative.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form, as a faults file has it."""
+        return asdict(self)
+
+
+def fault_from(value: object) -> Fault:
+    """A fault from its JSON form.
+
+    Raises:
+        ValueError: not an object, an unknown field, or a value out of range.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"A fault is a JSON object, not {value!r}.")
+    types: dict[str, tuple[type, ...]] = {
+        each.name: {"int": (int,), "float": (int, float)}.get(str(each.type), (str,))
+        for each in fields(Fault)
+    }
+    unknown = sorted(set(value) - set(types))
+    if unknown:
+        raise ValueError(f"A fault has no field {unknown[0]!r}; it has {', '.join(sorted(types))}.")
+    if "kind" not in value:
+        raise ValueError("A fault needs a kind.")
+    for name, given in value.items():
+        if not isinstance(given, types[name]) or isinstance(given, bool):
+            raise ValueError(f"A fault's {name} can't be {given!r}.")
+    return Fault(**value)
+
+
+def read_faults(file: Path) -> tuple[Fault, ...]:
+    """The faults of a JSON file that holds a list of them.
+
+    Raises:
+        ValueError: the file can't be read, is not JSON, or holds something else; names the file.
+    """
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(value, list):
+            raise ValueError("the file holds a JSON list of faults")  # noqa: TRY004 - one error type
+        return tuple(fault_from(each) for each in value)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"The faults file {file} can't be used: {error}") from error
+
+
+class Faults:
+    """The faults in force, with a count of the calls that matched each."""
+
+    def __init__(self, faults: Sequence[Fault] = ()) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+        self._seen: list[int] = []
+        self.put(faults)
+
+    def put(self, faults: Sequence[Fault]) -> None:
+        """Replace all faults; counting starts anew."""
+        with self._lock:
+            self._faults = list(faults)
+            self._seen = [0] * len(faults)
+
+    def current(self) -> tuple[Fault, ...]:
+        """The faults in force, spent ones too."""
+        with self._lock:
+            return tuple(self._faults)
+
+    def strike(self, method: str, path: str) -> Fault | None:
+        """Count this call; the first fault whose turn it is, or None."""
+        struck = None
+        with self._lock:
+            for index, fault in enumerate(self._faults):
+                if fault.method not in ("*", method) or not fnmatchcase(path, fault.path):
+                    continue
+                self._seen[index] += 1
+                turn = self._seen[index] - fault.nth
+                if struck is None and turn >= 0 and (fault.times == 0 or turn < fault.times):
+                    struck = fault
+        return struck
+
+
+_FAMILIES: tuple[tuple[str, str, float], ...] = (
+    # method, path glob, calls per second: facts B5
+    ("POST", "/api/2.?/jobs/create", 20),
+    ("GET", "/api/2.?/jobs/get", 20),
+    ("GET", "/api/2.?/jobs/list", 20),
+    ("POST", "/api/2.?/jobs/reset", 20),
+    ("POST", "/api/2.?/jobs/run-now", 20),
+    ("POST", "/api/2.?/jobs/update", 10),
+    ("POST", "/api/2.?/jobs/delete", 10),
+    ("GET", "/api/2.?/jobs/runs/get", 100),
+    ("POST", "/api/2.0/workspace/import", 30),
+    ("POST", "/api/2.0/workspace-files/import-file/*", 30),
+    ("GET", "/api/2.0/workspace/list", 50),
+    ("GET", "/api/2.0/workspace/export", 60),
+    ("POST", "/api/2.0/workspace/delete", 2),
+    ("*", "/api/2.0/fs/*", 100),
+)
+# 2.1 and 2.2 share a bucket, and so do the two imports.
+_BUCKET_NAMES = {"/api/2.0/workspace-files/import-file/*": "/api/2.0/workspace/import"}
+
+
+class RateLimits:
+    """One token bucket per endpoint family; each holds one second of calls (facts B5).
+
+    The documentation gives the rates and neither the size of the bucket nor the answer; 429 is what
+    clients saw.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def admit(self, method: str, path: str) -> bool:
+        """Take a token for this call; False when the bucket of its family is empty."""
+        for verb, glob, rate in _FAMILIES:
+            if verb in ("*", method) and fnmatchcase(path, glob):
+                return self._take(_BUCKET_NAMES.get(glob, glob), rate)
+        return True
+
+    def _take(self, name: str, rate: float) -> bool:
+        now = self._clock()
+        with self._lock:
+            tokens, since = self._buckets.get(name, (rate, now))
+            tokens = min(rate, tokens + (now - since) * rate)
+            admitted = tokens >= 1
+            self._buckets[name] = (tokens - 1 if admitted else tokens, now)
+        return admitted
