@@ -71,7 +71,7 @@ def fault_from(value: object) -> Fault:
         ValueError: not an object, an unknown field, or a value out of range.
     """
     if not isinstance(value, Mapping):
-        raise ValueError(f"A fault is a JSON object, not {value!r}.")
+        raise ValueError(f"A fault is a JSON object, not {value!r}.")  # noqa: TRY004 - bad input
     types: dict[str, tuple[type, ...]] = {
         each.name: {"int": (int,), "float": (int, float)}.get(str(each.type), (str,))
         for each in fields(Fault)
@@ -83,8 +83,19 @@ def fault_from(value: object) -> Fault:
         raise ValueError("A fault needs a kind.")
     for name, given in value.items():
         if not isinstance(given, types[name]) or isinstance(given, bool):
-            raise ValueError(f"A fault's {name} can't be {given!r}.")
+            raise ValueError(f"A fault's {name} can't be {given!r}.")  # noqa: TRY004 - bad input
     return Fault(**value)
+
+
+def faults_from(value: object) -> tuple[Fault, ...]:
+    """Faults from their JSON form.
+
+    Raises:
+        ValueError: not a list of faults.
+    """
+    if not isinstance(value, list):
+        raise ValueError("faults are a JSON list")  # noqa: TRY004 - bad input, not a wrong call
+    return tuple(fault_from(each) for each in value)
 
 
 def read_faults(file: Path) -> tuple[Fault, ...]:
@@ -94,10 +105,7 @@ def read_faults(file: Path) -> tuple[Fault, ...]:
         ValueError: the file can't be read, is not JSON, or holds something else; names the file.
     """
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(value, list):
-            raise ValueError("the file holds a JSON list of faults")  # noqa: TRY004 - one error type
-        return tuple(fault_from(each) for each in value)
+        return faults_from(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise ValueError(f"The faults file {file} can't be used: {error}") from error
 
@@ -168,6 +176,7 @@ class RateLimits:
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
+        self.refused = 0
 
     def admit(self, method: str, path: str) -> bool:
         """Take a token for this call; False when the bucket of its family is empty."""
@@ -183,4 +192,5 @@ class RateLimits:
             tokens = min(rate, tokens + (now - since) * rate)
             admitted = tokens >= 1
             self._buckets[name] = (tokens - 1 if admitted else tokens, now)
+            self.refused += not admitted
         return admitted

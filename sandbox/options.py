@@ -1,7 +1,7 @@
 """What can be set on the embedded workspace.
 
-Owns: the options and the named behaviours, each with the faithful value as its default. Must not act
-on them.
+Owns: the options and the named behaviours, each with the faithful value as its default. Must not
+act on them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Behaviour:
     """How the workspace behaves, point by point; each default is what the real one does.
 
     A test switches one point to the naive value and shows that the product notices. Where the facts
-    mark a point as unverified (``environments``, ``parameters``, ``missing_job``), the product has to
-    be right under both values.
+    mark a point as unverified (``environments``, ``parameters``, ``missing_job``), the product has
+    to be right under both values.
     """
 
     list_paging: bool = True
@@ -115,4 +115,6 @@ class Options:
     user: str = "admin@example.com"
     """Name of the workspace admin whose token is ``Sandbox.token``."""
     cache: Path | None = None
-    """Where runs keep the environments they built; None uses a folder that ends with the sandbox."""
+    """Where runs keep the environments they built; None takes a folder that goes at the end."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """The environment that runs draw on: PATH, JAVA_HOME, proxies and package indexes."""

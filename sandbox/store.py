@@ -1,7 +1,7 @@
 """The state of the workspace: one SQLite database, in a file or in memory.
 
-Owns: the connection, the tables, transactions and identifiers. Must not know what the rows mean: the
-modules that play an API write their own statements.
+Owns: the connection, the tables, transactions and identifiers. Must not know what the rows mean:
+the modules that play an API write their own statements.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The HTTP connection: keep-alive, draining, and connections that break on purpose.
 
-Owns: reading requests from sockets and writing answers to them. Must not know what the answers mean.
+Owns: reading requests from sockets and writing answers to them. Must not know what answers mean.
 
 werkzeug's own request handler closes every connection after one answer; the real service keeps them
 open, and clients behave differently then (a reset of a pooled connection, for one). So this handler
@@ -15,7 +15,8 @@ import socket
 import struct
 import threading
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from time import monotonic
+from typing import IO, Any, ClassVar, cast
 
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -38,11 +39,14 @@ class Connections:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
+        self._closing = False
 
     def opened(self, connection: socket.socket) -> None:
         """Remember a connection and the thread that serves it."""
         with self._lock:
             self._open[connection] = threading.current_thread()
+            if self._closing:
+                connection.shutdown(socket.SHUT_RDWR)
 
     def closed(self, connection: socket.socket) -> None:
         """Forget a connection."""
@@ -50,14 +54,16 @@ class Connections:
             self._open.pop(connection, None)
 
     def close_all(self, wait_s: float) -> None:
-        """End all connections and wait for their threads, each at most ``wait_s`` seconds."""
+        """End all connections and wait for their threads, ``wait_s`` seconds altogether."""
+        deadline = monotonic() + wait_s
         with self._lock:
+            self._closing = True
             live = dict(self._open)
         for connection in live:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in live.values():
-            thread.join(wait_s)
+            thread.join(max(0.0, deadline - monotonic()))
 
 
 class _Handler(WSGIRequestHandler):
@@ -115,7 +121,9 @@ class _Handler(WSGIRequestHandler):
             return
         length = environ.get("CONTENT_LENGTH") or "0"
         size = int(length) if length.isdigit() else 0
-        environ["wsgi.input"] = LimitedStream(self.rfile, size) if size else io.BytesIO()
+        environ["wsgi.input"] = (
+            LimitedStream(cast("IO[bytes]", self.rfile), size) if size else io.BytesIO()
+        )
         environ["wsgi.input_terminated"] = True
 
     def _drain(self, environ: dict[str, Any]) -> None:

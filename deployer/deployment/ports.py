@@ -7,11 +7,11 @@ the API gave, because typed models drop unknown fields (facts B3, "typed round t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-JsonObject = dict[str, object]
+from deployer.jobs.places import JsonObject
 
 
 class NotFound(Exception):
@@ -45,11 +45,16 @@ class Identity:
 
 @dataclass(frozen=True)
 class JobDocument:
-    """One job with page-merged settings: all tasks, clusters, environments and parameters."""
+    """One job with page-merged settings: all tasks, clusters, environments and parameters.
+
+    `complete` is false for a job that could be listed but not read: settings that don't fit on a
+    page of the list are then missing, so it must not be written, and nothing may be removed.
+    """
 
     job_id: int
     settings: JsonObject
     creator: str = ""
+    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -162,10 +167,14 @@ class Workspace(Protocol):
         ...
 
     @property
-    def jobs(self) -> Jobs: ...
+    def jobs(self) -> Jobs:
+        """The jobs of this workspace."""
+        ...
 
     @property
-    def usage(self) -> Usage: ...
+    def usage(self) -> Usage:
+        """What else may use a library."""
+        ...
 
     def identity(self) -> Identity:
         """Who we are. Raises DeployError (authentication, host), Unavailable."""

@@ -1,0 +1,128 @@
+"""Applying: moving each job of a plan, one at a time as the job sees it, several in parallel.
+
+Owns the read, the comparison with the plan and the write of each job. Must not decide what moves,
+and must not believe a write: `verify` reads back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from deployer.deployment.ports import Denied, Jobs, NotFound, Refused, Unavailable
+from deployer.deployment.write import Endpoint, smallest_write
+from deployer.jobs.inventory import read_job
+from deployer.jobs.places import JsonObject, PlaceGone
+from deployer.plan.model import Rewire
+from deployer.plan.planner import Order, make_plan
+
+PARALLEL_JOBS = 8  # the update limit is 10 a second and workspace (facts B5); the limiter paces
+
+
+class State(StrEnum):
+    """What became of one rewire."""
+
+    WRITTEN = "written"
+    ALREADY = "already"  # it stood there before we wrote: a run before us, or another person
+    DRIFTED = "drifted"
+    DENIED = "denied"
+    FAILED = "failed"
+    PENDING = "pending"  # never begun, because the run was stopped
+
+
+@dataclass(frozen=True)
+class Applied:
+    """One rewire and what became of it, with a sentence where it did not go as planned."""
+
+    rewire: Rewire
+    state: State
+    detail: str = ""
+
+
+def apply_rewires(
+    jobs: Jobs,
+    order: Order,
+    rewires: Iterable[Rewire],
+    *,
+    stopped: Callable[[], bool],
+    on_done: Callable[[Applied], None],
+) -> tuple[Applied, ...]:
+    """Move each job; in the order of `rewires`. One job's failure does not stop the others.
+
+    `stopped` is asked before each job: a stop leaves the rest pending and never breaks off inside a
+    job. `on_done` is called from the caller's thread.
+    """
+
+    def move(rewire: Rewire) -> Applied:
+        return Applied(rewire, State.PENDING) if stopped() else _move(jobs, order, rewire)
+
+    results: list[Applied] = []
+    with ThreadPoolExecutor(PARALLEL_JOBS, thread_name_prefix="rewire") as pool:
+        for applied in pool.map(move, rewires):
+            on_done(applied)
+            results.append(applied)
+    return tuple(results)
+
+
+def _move(jobs: Jobs, order: Order, rewire: Rewire) -> Applied:
+    try:
+        now = jobs.job(rewire.job_id).settings
+        difference = _difference(now, order, rewire)
+        if difference is not None:
+            return difference
+        write = smallest_write(now, rewire)
+        send = jobs.update if write.endpoint is Endpoint.UPDATE else jobs.reset
+        send(rewire.job_id, write.settings)
+    except NotFound:
+        return Applied(rewire, State.DRIFTED, "the job was deleted after the plan was made")
+    except Denied as error:
+        return Applied(rewire, State.DENIED, f"no permission to edit the job: {error}")
+    except (Refused, Unavailable) as error:
+        return Applied(rewire, State.FAILED, str(error))
+    return Applied(rewire, State.WRITTEN)
+
+
+def _difference(now: JsonObject, order: Order, rewire: Rewire) -> Applied | None:
+    """What stands in the way of writing: the job is there already, or it is not what was planned."""
+    if _stands(now, rewire):
+        return Applied(rewire, State.ALREADY)
+    fresh = make_plan(order, [read_job(rewire.job_id, now)]).rewires
+    planned = {(change.place, change.before, change.after) for change in rewire.changes}
+    found = {(c.place, c.before, c.after) for one in fresh for c in one.changes}
+    if found != planned:
+        return Applied(rewire, State.DRIFTED, "its references changed after the plan was made")
+    return None
+
+
+def _stands(settings: JsonObject, rewire: Rewire) -> bool:
+    """Whether every place of the rewire holds its new string."""
+    try:
+        return all(change.place.read(settings) == change.after for change in rewire.changes)
+    except PlaceGone:
+        return False
+
+
+def verify(
+    applied: Iterable[Applied], settings: Callable[[int], JsonObject | None]
+) -> tuple[Applied, ...]:
+    """`applied` with every written job compared with what the workspace says now.
+
+    `settings` gives a job's settings from one pass over all jobs, or None when it is not there. A job
+    where our version did not win is a failure (design.md, rule 4).
+    """
+    return tuple(_verified(one, settings(one.rewire.job_id)) for one in applied)
+
+
+def _verified(applied: Applied, settings: JsonObject | None) -> Applied:
+    if applied.state not in {State.WRITTEN, State.ALREADY}:
+        return applied
+    if settings is None:
+        return Applied(applied.rewire, State.DRIFTED, "the job was deleted after it was moved")
+    if not _stands(settings, applied.rewire):
+        detail = (
+            "reading it back shows another version: someone else wrote the job at the same time"
+        )
+        return Applied(applied.rewire, State.FAILED, detail)
+    return applied

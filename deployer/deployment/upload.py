@@ -1,0 +1,103 @@
+"""The library's file in the root: is it there, may it go up, and putting it there.
+
+Owns immutability (design.md, rule 2): the same version with the same bytes goes on, other bytes are
+refused. Must not overwrite anything.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from deployer.deployment.ports import (
+    AlreadyExists,
+    Denied,
+    NotFound,
+    Refused,
+    Store,
+    StoredFile,
+    Unavailable,
+)
+from deployer.errors import DeployError, FailureReason, fail
+from deployer.library.model import Library
+from deployer.library.versions import next_free
+from deployer.plan.retention import versions_of
+
+
+def is_stored(store: Store, library: Library, files: tuple[StoredFile, ...]) -> bool:
+    """Whether this very file lies in the root. Raises DeployError(version-exists) for other bytes."""
+    path = f"{store.root}/{library.file_name}"
+    for stored in files:
+        same_place = stored.path == path
+        if same_place or _same_build(stored.path.rsplit("/", 1)[-1], library):
+            found = store.sha256(stored.path) if stored.size == library.size else "other"
+            if found != library.sha256:
+                raise _exists(library, stored, files, readable=found is not None)
+            if same_place:
+                return True
+    return False
+
+
+def upload(store: Store, library: Library, content: BinaryIO) -> None:
+    """Put the file there by exclusive create. Raises DeployError; an identical file is fine."""
+    path = f"{store.root}/{library.file_name}"
+    try:
+        store.create_root()
+        store.upload(path, content, library.size)
+    except AlreadyExists:
+        # Someone uploaded since we looked; only the very same bytes are right.
+        if not is_stored(store, library, store.files()):
+            raise _failed(path, "the file appeared and vanished while it was uploaded") from None
+    except NotFound as error:
+        raise fail(
+            FailureReason.ROOT_UNAVAILABLE,
+            f"The root {store.root} can't be made.",
+            detail=str(error),
+            remedy="Create the volume or the folder above it, or correct `root`.",
+        ) from error
+    except Denied as error:
+        raise fail(
+            FailureReason.PERMISSION_DENIED,
+            f"The library can't be written to {store.root}.",
+            detail=str(error),
+            remedy="Give this identity WRITE VOLUME on the volume, or CAN MANAGE on the folder.",
+        ) from error
+    except (Refused, Unavailable) as error:
+        raise _failed(path, str(error)) from error
+
+
+def _failed(path: str, detail: str) -> DeployError:
+    return fail(
+        FailureReason.UPLOAD_FAILED,
+        f"Uploading {path} failed; no job was touched.",
+        detail=detail,
+        remedy="Run it again: a re-run finishes the work.",
+    )
+
+
+def _same_build(file_name: str, library: Library) -> bool:
+    """Whether `file_name` is another spelling of this library, version and tags.
+
+    Wheels of one version for several platforms may lie side by side; two files that an installer
+    could take for each other may not.
+    """
+    stored = versions_of(library, [(file_name, 0)])
+    same_tags = file_name.lower().split("-")[-3:] == library.file_name.lower().split("-")[-3:]
+    return bool(stored) and stored[0].version == library.version and same_tags
+
+
+def _exists(
+    library: Library, stored: StoredFile, files: tuple[StoredFile, ...], *, readable: bool
+) -> DeployError:
+    taken = [one.version for one in versions_of(library, [(file.path, 0) for file in files])]
+    free = next_free(library.version, taken)
+    detail = f"It is published at {stored.path} with other bytes, and clusters cache by path."
+    if not readable:
+        detail = (
+            f"{stored.path} is too large to be read back, so it can't be proven to be the same."
+        )
+    return fail(
+        FailureReason.VERSION_EXISTS,
+        f"This version ({library.version}) already exists.",
+        detail=detail,
+        remedy=f"Raise the version of {library.display_name} to {free} and build it again.",
+    )

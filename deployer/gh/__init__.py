@@ -1,0 +1,1 @@
+"""What talks to GitHub: the runner's commands and files (`core`)."""

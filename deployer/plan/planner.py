@@ -1,0 +1,196 @@
+"""Planning: from the inventory and a policy to one plan.
+
+Owns the decision for each reference: a change, or untouched with one reason. Pure, total and
+deterministic: the same facts give the same plan, byte for byte, in whatever order they come.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from packaging.version import Version
+
+from deployer.jobs.inventory import Job, Owner
+from deployer.jobs.paths import is_inside
+from deployer.jobs.places import Place
+from deployer.jobs.references import EDITABLE, Reference, Site, replace_spans
+from deployer.library.model import Library
+from deployer.plan.digest import digest
+from deployer.plan.model import Change, Plan, Reason, Rewire, Target, Untouched
+from deployer.plan.policy import Policy, objection, pin_allows
+
+NOTES = {
+    Site.TEXT: "free text is reported, never edited",
+    Site.PYPI: "it comes from a package index",
+    Site.MAVEN: "it comes from a package index",
+    Site.CRAN: "it comes from a package index",
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be planned: this library, at this root, under this policy.
+
+    `root` is canonical. `stored` says whether the library's file lies there already, with the same
+    bytes. `may_edit` holds what is known about the right to edit a job; jobs that are not in it may
+    be edited.
+    """
+
+    library: Library
+    root: str
+    policy: Policy = field(default_factory=Policy)
+    stored: bool = False
+    may_edit: Mapping[int, bool] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Where the file goes: `<root>/<file name>`."""
+        return f"{self.root}/{self.library.file_name}"
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What becomes of one reference: `new` replaces its span, or `reason` leaves it."""
+
+    reference: Reference
+    version: Version | None
+    new: str | None = None
+    reason: Reason | None = None
+    note: str = ""
+
+
+def make_plan(order: Order, jobs: Iterable[Job]) -> Plan:
+    """The plan for `jobs`, which may come in any order; each job id once."""
+    rewires: list[Rewire] = []
+    untouched: list[Untouched] = []
+    seen = 0
+    for job in sorted(jobs, key=lambda job: job.job_id):
+        seen += 1
+        verdicts = [verdict for one in job.references if (verdict := _judge(one, job, order))]
+        rewire = _rewire(job, [verdict for verdict in verdicts if verdict.new is not None], order)
+        if rewire is not None:
+            rewires.append(rewire)
+        untouched += [_untouched(job, one) for one in verdicts if one.reason is not None]
+    target = Target(order.path, order.library.sha256, order.library.size)
+    return Plan(
+        target=target,
+        upload=not order.stored,
+        rewires=tuple(rewires),
+        untouched=tuple(untouched),
+        jobs_seen=seen,
+        digest=digest(target, rewires),
+    )
+
+
+def names_library(job: Job, library: Library) -> bool:
+    """Whether any reference of `job` may name `library`, in whatever kind or place."""
+    return any(one.names(library.name) for one in job.references)
+
+
+def _judge(reference: Reference, job: Job, order: Order) -> _Verdict | None:
+    """The verdict on one reference; None when it does not name the library at all."""
+    if not reference.names(order.library.name):
+        return None
+    if reference.coordinate is not None:
+        note = NOTES.get(reference.site, "")
+        return _Verdict(
+            reference, reference.coordinate.version, reason=Reason.NOT_EDITED, note=note
+        )
+    assert reference.parsed is not None  # noqa: S101 - a reference that names something is one of both
+    found = [one for one in reference.parsed.candidates if one.name == order.library.name]
+    if len(found) > 1:
+        return _Verdict(reference, None, reason=Reason.AMBIGUOUS_NAME)
+    version = found[0].version
+    reason, note = _obstacle(reference, version, job, order)
+    if reason is not None:
+        return _Verdict(reference, version, reason=reason, note=note)
+    new = reference.retargeted(order.root, order.library.file_name)
+    if new is None:
+        return _Verdict(reference, version, reason=Reason.UNRESOLVED_VALUE)
+    return _Verdict(reference, version, new=new)
+
+
+def _obstacle(
+    reference: Reference, version: Version | None, job: Job, order: Order
+) -> tuple[Reason | None, str]:
+    """Why the reference stays: what it is first, then its version, then whose job it is in."""
+    reason = _by_nature(reference, version, order)
+    if reason is None and version is not None:
+        reason = objection(version, order.library.version, order.policy)
+    if reason is not None:
+        return reason, ""
+    pin = job.pin(order.library.name)
+    if pin is not None and not pin_allows(pin, order.library.version):
+        return Reason.PINNED, f"pinned to {pin} by a tag of the job"
+    if job.owner is Owner.SYSTEM:
+        return Reason.SYSTEM_MANAGED, job.owner_note
+    if job.owner in {Owner.BUNDLE, Owner.UNKNOWN} and not order.policy.move_owned:
+        return Reason.OWNED_BY_BUNDLE, job.owner_note
+    if reference.site not in EDITABLE:
+        return Reason.NOT_EDITED, NOTES.get(reference.site, f"stands in a {reference.site.value}")
+    if reference.span.hashed:
+        return Reason.PINNED_BY_HASH, "the line names the hash of the old file"
+    if not order.may_edit.get(job.job_id, True):
+        return Reason.NO_PERMISSION, "needs CAN_MANAGE on the job"
+    return None, ""
+
+
+def _by_nature(reference: Reference, version: Version | None, order: Order) -> Reason | None:
+    if reference.unresolved:
+        return Reason.UNRESOLVED_VALUE
+    path = reference.path
+    if path is None or not is_inside(path, order.root):
+        return Reason.OUTSIDE_ROOT
+    if reference.parsed is not None and reference.parsed.kind is not order.library.kind:
+        return Reason.ANOTHER_KIND
+    return Reason.NO_VERSION if version is None else None
+
+
+def _rewire(job: Job, moved: list[_Verdict], order: Order) -> Rewire | None:
+    if not moved:
+        return None
+    by_place: defaultdict[Place, list[_Verdict]] = defaultdict(list)
+    for verdict in moved:
+        by_place[verdict.reference.place].append(verdict)
+    changes = [_change(job, place, verdicts) for place, verdicts in by_place.items()]
+    versions = sorted({one.version for one in moved if one.version is not None})
+    return Rewire(
+        job_id=job.job_id,
+        job_name=job.name,
+        changes=tuple(sorted(changes, key=lambda change: str(change.place))),
+        versions=tuple(versions),
+        note=_takes_effect(job, by_place),
+    )
+
+
+def _change(job: Job, place: Place, verdicts: list[_Verdict]) -> Change:
+    before = verdicts[0].reference.text
+    after = replace_spans(
+        before, [(one.reference.span, one.new) for one in verdicts if one.new is not None]
+    )
+    return Change(place, place.pointer(job.settings), before, after)
+
+
+def _takes_effect(job: Job, places: Iterable[Place]) -> str:
+    """When the move reaches the code that runs, where that is not the next run (design.md, rule 8)."""
+    if job.continuous:
+        return "a continuous job: takes effect when its current run ends"
+    if any(job.task_at(place).get("existing_cluster_id") for place in places):
+        return "runs on an all-purpose cluster: restart it to load the new version"
+    return ""
+
+
+def _untouched(job: Job, verdict: _Verdict) -> Untouched:
+    reference = verdict.reference
+    assert verdict.reason is not None  # noqa: S101 - the caller filtered on it
+    return Untouched(
+        job_id=job.job_id,
+        job_name=job.name,
+        pointer=reference.place.pointer(job.settings),
+        value=reference.text,
+        version=str(verdict.version) if verdict.version is not None else None,
+        reason=verdict.reason,
+        note=verdict.note,
+    )

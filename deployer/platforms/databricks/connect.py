@@ -1,0 +1,228 @@
+"""From an address and credentials to a workspace.
+
+Owns the check of the address (design.md rule 10), the choice of credentials by the SDK's unified
+authentication, and plain words for what can be wrong with either. The SDK reads its environment
+variables and ~/.databrickscfg itself; `environ` is the same environment, for what we look up.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from deployer import __version__
+from deployer.errors import DeployError, FailureReason, fail
+from deployer.platforms.databricks import github_oidc, sdk
+from deployer.platforms.databricks.answers import host_unreachable
+from deployer.platforms.databricks.client import Client
+from deployer.platforms.databricks.limits import Family
+from deployer.platforms.databricks.retry import RetryPolicy
+from deployer.platforms.databricks.transport import (
+    CONNECT_TIMEOUT_S,
+    Broken,
+    Call,
+    Transport,
+    without_configuration,
+)
+from deployer.platforms.databricks.workspace import DatabricksWorkspace
+
+if TYPE_CHECKING:
+    from databricks.sdk.config import Config
+
+PRODUCT = "spark-deploy-action"
+_HOST_METADATA = "/.well-known/databricks-config"
+# Seconds between tries at a host that nobody has reached yet: a wrong address should fail soon.
+_FIRST_CONTACT = (1.0, 2.0, 4.0)
+_HTTPS_PORT = 443
+_NO_HOST_REMEDY = (
+    "Set the environment variable DATABRICKS_HOST or the input databricks-host, for example"
+    " https://adb-1234567890123456.7.azuredatabricks.net."
+)
+_LOOKED_FOR = (
+    "Looked for: DATABRICKS_TOKEN; DATABRICKS_CLIENT_ID with DATABRICKS_CLIENT_SECRET;"
+    " DATABRICKS_CLIENT_ID with GitHub's OIDC token (needs `permissions: id-token: write`);"
+    " DATABRICKS_OIDC_TOKEN; ARM_CLIENT_ID with ARM_CLIENT_SECRET and ARM_TENANT_ID;"
+    " GOOGLE_CREDENTIALS; the Azure and Databricks CLIs; ~/.databrickscfg."
+)
+
+
+def connect(
+    *,
+    host: str | None,
+    token: str | None = None,
+    client_id: str | None = None,
+    client_secret: str | None = None,
+    auth_type: str | None = None,
+    environ: Mapping[str, str],
+    policy: RetryPolicy | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> DatabricksWorkspace:
+    """The workspace at `host` with the credentials given or found.
+
+    Values that are None or empty are looked up by the SDK: environment, then ~/.databrickscfg.
+    Nothing but the host is contacted here; `Workspace.identity` is the first authenticated call.
+
+    Raises:
+        DeployError: INVALID_INPUT (address, or two ways to authenticate), HOST_UNREACHABLE,
+            AUTHENTICATION_FAILED (no credentials, or no token for them).
+    """
+    known = host or environ.get("DATABRICKS_HOST", "")
+    address = checked_host(known) if known.strip() else ""
+    if address:
+        _reach(address, sleep)
+    given = {
+        "host": address,
+        "token": token,
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "auth_type": auth_type,
+    }
+    config = _configuration({name: value for name, value in given.items() if value}, environ)
+    resolved = checked_host(str(config.host or ""))
+    if resolved != address:
+        _reach(resolved, sleep)
+    headers = {"User-Agent": config.user_agent}
+    if config.workspace_id:
+        headers["X-Databricks-Workspace-Id"] = str(config.workspace_id)
+    transport = Transport(resolved, config.authenticate, headers)
+    return DatabricksWorkspace(Client(transport, policy=policy, sleep=sleep))
+
+
+def checked_host(given: str) -> str:
+    """`given` as scheme and host, such as `https://adb-1.2.azuredatabricks.net`.
+
+    A path or query, as in an address copied from a browser, is dropped.
+
+    Raises:
+        DeployError: INVALID_INPUT: no address, plain http elsewhere than on loopback, credentials in
+            the address, or the account console.
+    """
+    if not given.strip():
+        raise _invalid_host("There is no workspace address.", _NO_HOST_REMEDY)
+    text = given.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        name, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise _invalid_host(f"{text!r} is not an address.", _NO_HOST_REMEDY) from None
+    if parts.username is not None or parts.password is not None:
+        # Not quoted: what stands there may be a token.
+        raise _invalid_host(
+            "The workspace address contains credentials.",
+            "Remove what stands before the @ and give the credentials on their own.",
+        )
+    if not name or any(each.isspace() for each in name):
+        raise _invalid_host(f"{text!r} is not an address.", _NO_HOST_REMEDY)
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(name)):
+        raise _invalid_host(
+            f"{text!r} is not an https address.",
+            "Use https://: a credential must not travel unencrypted. Plain http is for 127.0.0.1.",
+        )
+    if name.startswith("accounts."):
+        raise _invalid_host(f"{text!r} is the account console, not a workspace.", _NO_HOST_REMEDY)
+    shown = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, _HTTPS_PORT) else "")
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _invalid_host(title: str, remedy: str) -> DeployError:
+    return fail(FailureReason.INVALID_INPUT, title, remedy=remedy)
+
+
+def _reach(host: str, sleep: Callable[[float], None]) -> None:
+    """See whether anything answers at `host`, before any credential is used.
+
+    Raises:
+        DeployError: HOST_UNREACHABLE.
+    """
+    transport = Transport(host, dict, {})
+    call = Call(
+        "GET", _HOST_METADATA, Family.OTHER, read_timeout_s=CONNECT_TIMEOUT_S, is_json=False
+    )
+    why = ""
+    try:
+        for pause in (*_FIRST_CONTACT, None):
+            try:
+                transport.attempt(call)
+            except Broken as broken:
+                why = broken.why
+            else:
+                return
+            if pause is not None:
+                sleep(pause)
+    finally:
+        transport.close()
+    raise host_unreachable(host, why)
+
+
+def _configuration(given: Mapping[str, str], environ: Mapping[str, str]) -> Config:
+    """The SDK's configuration.
+
+    Its own client is used for host metadata and tokens only, and gets one second for retries,
+    because ours do better (facts B7).
+
+    Raises:
+        DeployError: INVALID_INPUT, AUTHENTICATION_FAILED.
+    """
+    logger = logging.getLogger("databricks.sdk")
+    logger.addFilter(_not_about_host_metadata)
+    try:
+        return sdk.config_class()(
+            **given,
+            credentials_strategy=github_oidc.strategy(given, environ),
+            product=PRODUCT,
+            product_version=__version__,
+            http_timeout_seconds=CONNECT_TIMEOUT_S,
+            retry_timeout_seconds=1,
+        )
+    except ValueError as error:
+        raise _unusable(without_configuration(str(error)), given) from error
+    finally:
+        logger.removeFilter(_not_about_host_metadata)
+
+
+def _not_about_host_metadata(record: logging.LogRecord) -> bool:
+    """Drop the SDK's warning that a host has no metadata: older hosts have none (facts B7)."""
+    return "config from host metadata" not in record.getMessage()
+
+
+def _unusable(said: str, given: Mapping[str, str]) -> DeployError:
+    """Plain words for the ValueErrors of the SDK's configuration."""
+    if "more than one authorization method" in said:
+        ways = said.rpartition(":")[2].strip(" .")
+        return fail(
+            FailureReason.INVALID_INPUT,
+            f"There are credentials of more than one kind: {ways}.",
+            detail="They come from inputs and from environment variables together.",
+            remedy="Remove all but one, or say which to use: auth-type or DATABRICKS_AUTH_TYPE,"
+            " such as pat, oauth-m2m or github-oidc.",
+        )
+    if "cannot configure default credentials" in said:
+        if "host" not in given:
+            return _invalid_host("There is no workspace address.", _NO_HOST_REMEDY)
+        return fail(
+            FailureReason.AUTHENTICATION_FAILED,
+            f"There are no credentials for {given['host']}.",
+            detail=_LOOKED_FOR,
+            remedy="For GitHub Actions use OIDC: set DATABRICKS_CLIENT_ID to the application id of a"
+            " service principal with a federation policy for this repository, and give the job"
+            " `permissions: id-token: write`.",
+        )
+    return fail(
+        FailureReason.AUTHENTICATION_FAILED,
+        "The credentials can't be used.",
+        detail=said,
+        remedy="Check the DATABRICKS_* environment variables and the inputs for authentication.",
+    )

@@ -1,0 +1,117 @@
+"""What besides job settings may use a library: active runs, clusters, policies, pipelines.
+
+Owns listing them completely, as raw JSON; asked before anything is removed (design.md rule 7). What
+can't be listed is an error and never an empty answer. Must not judge what uses what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from deployer.deployment.ports import Denied, JsonObject, NotFound, Refused, UsageDocument
+from deployer.platforms.databricks.client import Client
+from deployer.platforms.databricks.documents import RUN_ARRAYS, merged, number, objects, text
+from deployer.platforms.databricks.limits import Family
+
+_RUNS_PAGE = 25
+_PAGE = 100
+
+
+class DatabricksUsage:
+    """Implements `ports.Usage`."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def active_runs(self) -> Iterator[UsageDocument]:
+        """Every queued, pending, running or terminating run, with all its tasks.
+
+        One-time runs (`SUBMIT_RUN`) are in the same list: leaving `run_type` out filters nothing
+        (Azure/azure-databricks-client #50).
+        """
+        seen: set[int] = set()
+        query = {"active_only": "true", "limit": _RUNS_PAGE, "expand_tasks": "true"}
+        with _listing("active runs"):
+            for page in self._client.pages("/api/2.2/jobs/runs/list", Family.RUNS_READ, query):
+                for run in objects(page.get("runs")):
+                    run_id = number(run.get("run_id"))
+                    if run_id is None or run_id in seen:
+                        continue
+                    seen.add(run_id)
+                    whole = self._whole_run(run_id) if run.get("has_more") is True else run
+                    if whole is not None:
+                        yield UsageDocument("run", str(run_id), text(whole.get("run_name")), whole)
+
+    def _whole_run(self, run_id: int) -> JsonObject | None:
+        """A run with all its pages; None when it is gone."""
+        try:
+            pages = self._client.pages(
+                "/api/2.2/jobs/runs/get", Family.RUNS_READ, {"run_id": run_id}
+            )
+            return merged(list(pages), RUN_ARRAYS)
+        except NotFound:
+            return None
+
+    def other_users(self) -> Iterator[UsageDocument]:
+        """Clusters with the states of their libraries, cluster policies, and pipelines."""
+        yield from self._clusters()
+        yield from self._policies()
+        yield from self._pipelines()
+
+    def _clusters(self) -> Iterator[UsageDocument]:
+        """Clusters; the document is the cluster with `library_statuses` added to it.
+
+        A cluster of which only the libraries are known is a user as well.
+        """
+        with _listing("cluster libraries"):
+            answer = self._client.get("/api/2.0/libraries/all-cluster-statuses", Family.OTHER)
+        libraries = {
+            text(each.get("cluster_id")): each.get("library_statuses") or []
+            for each in objects(answer.get("statuses"))
+        }
+        with _listing("clusters"):
+            query = {"page_size": _PAGE}
+            for page in self._client.pages("/api/2.1/clusters/list", Family.OTHER, query):
+                for cluster in objects(page.get("clusters")):
+                    cluster_id = text(cluster.get("cluster_id"))
+                    document = {**cluster, "library_statuses": libraries.pop(cluster_id, [])}
+                    name = text(cluster.get("cluster_name"))
+                    yield UsageDocument("cluster", cluster_id, name, document)
+        for cluster_id, statuses in libraries.items():
+            document = {"cluster_id": cluster_id, "library_statuses": statuses}
+            yield UsageDocument("cluster", cluster_id, "", document)
+
+    def _policies(self) -> Iterator[UsageDocument]:
+        with _listing("cluster policies"):
+            answer = self._client.get("/api/2.0/policies/clusters/list", Family.OTHER)
+        for policy in objects(answer.get("policies")):
+            yield UsageDocument(
+                "policy", text(policy.get("policy_id")), text(policy.get("name")), policy
+            )
+
+    def _pipelines(self) -> Iterator[UsageDocument]:
+        """Pipelines; the list lacks what they run, so each is read."""
+        with _listing("pipelines"):
+            pages = self._client.pages("/api/2.0/pipelines", Family.OTHER, {"max_results": _PAGE})
+            for page in pages:
+                for listed in objects(page.get("statuses")):
+                    pipeline_id = text(listed.get("pipeline_id"))
+                    try:
+                        pipeline = self._client.get(
+                            f"/api/2.0/pipelines/{quote(pipeline_id, safe='')}", Family.OTHER
+                        )
+                    except NotFound:
+                        continue  # deleted since it was listed
+                    name = text(listed.get("name"))
+                    yield UsageDocument("pipeline", pipeline_id, name, pipeline)
+
+
+@contextmanager
+def _listing(what: str) -> Iterator[None]:
+    """Make every no into Denied: who can't see all users must not remove anything."""
+    try:
+        yield
+    except (NotFound, Denied, Refused) as error:
+        raise Denied(f"The {what} can't be listed: {error}") from error

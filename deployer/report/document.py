@@ -1,0 +1,214 @@
+"""The report as the JSON document that `report.json` and `--output json` hold.
+
+Owns the document's keys (design.md, "Report document"; docs/report.schema.json is its schema).
+Names stand verbatim. Must not write files or shorten anything: see `outputs`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from deployer.report.model import (
+    SCHEMA_VERSION,
+    ApiUse,
+    Check,
+    Deployment,
+    Failure,
+    Finding,
+    Identity,
+    InventoryEntry,
+    JobOutcome,
+    Library,
+    Plan,
+    Removal,
+    Report,
+    Rewire,
+    StoredVersion,
+    Untouched,
+    Upload,
+)
+
+Document = dict[str, object]
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def to_document(report: Report) -> Document:
+    """The document: plain dicts, lists, strings, numbers, booleans and None, ready for JSON."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "mode": report.mode.value,
+        "environment": report.environment,
+        "outcome": report.outcome.value,
+        "failure": _failure(report.failure) if report.failure else None,
+        "identity": _identity(report.identity) if report.identity else None,
+        "host": report.host,
+        "root": report.root,
+        "library": _library(report.library) if report.library else None,
+        "checks": [_check(check) for check in report.checks],
+        "gates": [],
+        "plan": _plan(report.plan) if report.plan else None,
+        "versions": [_version(version) for version in report.versions],
+        "deployment": _deployment(report.deployment) if report.deployment else None,
+        "inventory": [_inventory_entry(entry) for entry in report.inventory],
+        "warnings": list(report.warnings),
+        "timings": {phase: round(seconds, 3) for phase, seconds in report.timings.items()},
+        "api": _api(report.api),
+    }
+
+
+def to_json(report: Report) -> str:
+    """The document as indented JSON text, with a final newline.
+
+    Text stays readable in any language. A lone surrogate, which JSON may carry in a job's name
+    but UTF-8 may not, is written as its escape.
+    """
+    written = json.dumps(to_document(report), ensure_ascii=False, indent=2, allow_nan=False)
+    return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", written) + "\n"
+
+
+def _failure(failure: Failure) -> Document:
+    return {
+        **_problem(failure),
+        "problems": [_problem(problem) for problem in failure.problems],
+    }
+
+
+def _problem(failure: Failure) -> Document:
+    return {
+        "reason": failure.reason,
+        "title": failure.title,
+        "detail": failure.detail,
+        "remedy": failure.remedy,
+    }
+
+
+def _identity(identity: Identity) -> Document:
+    return {"user": identity.user, "admin": identity.admin}
+
+
+def _library(library: Library) -> Document:
+    return {
+        "name": library.name,
+        "version": library.version,
+        "sha256": library.sha256,
+        "file": library.file,
+        "remote_path": library.remote_path,
+    }
+
+
+def _check(check: Check) -> Document:
+    return {
+        "name": check.name,
+        "status": check.status.value,
+        "seconds": round(check.seconds, 3),
+        "summary": check.summary,
+        "findings": [_finding(finding) for finding in check.findings],
+        "output_tail": check.output_tail,
+    }
+
+
+def _finding(finding: Finding) -> Document:
+    return {
+        "message": finding.message,
+        "path": finding.path,
+        "line": finding.line,
+        "column": finding.column,
+        "code": finding.code,
+    }
+
+
+def _plan(plan: Plan) -> Document:
+    uploads = [_upload(plan.upload)] if plan.upload else []
+    rewires = [_rewire(rewire) for rewire in plan.rewires]
+    removals = [{"kind": "remove", **_removal(removal)} for removal in plan.removals]
+    return {
+        "digest": plan.digest,
+        "changes": [*uploads, *rewires, *removals],
+        "untouched": [_untouched(entry) for entry in plan.untouched],
+        "counts": {
+            "uploads": len(uploads),
+            "rewires": len(rewires),
+            "references": sum(len(rewire.references) for rewire in plan.rewires),
+            "removals": len(removals),
+            "untouched": len(plan.untouched),
+            "jobs_seen": plan.jobs_seen,
+        },
+    }
+
+
+def _upload(upload: Upload) -> Document:
+    return {"kind": "upload", "path": upload.path, "sha256": upload.sha256, "size": upload.size}
+
+
+def _rewire(rewire: Rewire) -> Document:
+    return {
+        "kind": "rewire",
+        "job_id": rewire.job_id,
+        "job_name": rewire.job_name,
+        "references": [
+            {"place": reference.place, "before": reference.before, "after": reference.after}
+            for reference in rewire.references
+        ],
+        "from_versions": list(rewire.from_versions),
+        "note": rewire.note,
+    }
+
+
+def _removal(removal: Removal) -> Document:
+    return {"path": removal.path, "version": removal.version}
+
+
+def _untouched(entry: Untouched) -> Document:
+    return {
+        "job_id": entry.job_id,
+        "job_name": entry.job_name,
+        "place": entry.place,
+        "value": entry.value,
+        "version": entry.version,
+        "reason": entry.reason,
+        "note": entry.note,
+    }
+
+
+def _version(version: StoredVersion) -> Document:
+    return {
+        "version": version.version,
+        "path": version.path,
+        "decision": version.decision.value,
+        "reasons": list(version.reasons),
+    }
+
+
+def _deployment(deployment: Deployment) -> Document:
+    return {
+        "id": deployment.id,
+        "uploaded": deployment.uploaded,
+        "applied": [_job(job) for job in deployment.applied],
+        "drifted": [_job(job) for job in deployment.drifted],
+        "failed": [_job(job) for job in deployment.failed],
+        "rolled_back": [_job(job) for job in deployment.rolled_back],
+        "pending": [_job(job) for job in deployment.pending],
+        "removed": [_removal(removal) for removal in deployment.removed],
+    }
+
+
+def _job(job: JobOutcome) -> Document:
+    return {"job_id": job.job_id, "job_name": job.job_name, "detail": job.detail}
+
+
+def _inventory_entry(entry: InventoryEntry) -> Document:
+    return {
+        "job_id": entry.job_id,
+        "job_name": entry.job_name,
+        "place": entry.place,
+        "value": entry.value,
+        "kind": entry.kind,
+        "name": entry.name,
+        "version": entry.version,
+        "reason": entry.reason,
+    }
+
+
+def _api(api: ApiUse) -> Document:
+    return {"calls": api.calls, "retries": api.retries, "waited_s": round(api.waited_s, 3)}

@@ -1,0 +1,291 @@
+"""The job summary: the report in GitHub Markdown, for somebody who has a minute.
+
+Owns the order of the story: headline, what went wrong, what moved, what stays and why, versions,
+checks, what to do next. Everything from outside is escaped by `markdown`. Must not write files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from deployer.contract import Mode
+from deployer.errors import DOCS
+from deployer.report import view
+from deployer.report.budget import Section, fit
+from deployer.report.markdown import (
+    code,
+    code_block,
+    code_cell,
+    job_url,
+    link,
+    prose,
+    row,
+    sentence,
+    table_head,
+    text,
+)
+from deployer.report.model import Failure, Outcome, Report, Rewire, Untouched
+from deployer.report.reasons import explanation
+from deployer.report.sentences import apparate_sentences
+from deployer.report.summary_parts import (
+    checks,
+    inventory,
+    shortened,
+    stored_versions,
+    versions_cell,
+)
+
+BUDGET = 1_000_000  # bytes; the runner drops more than 1 MiB = 1,048,576 (fact 20)
+FOLDED_FROM = 15  # a longer table starts folded
+_ADVICE_ON_FAILED_JOBS = (
+    "Run the same deployment again: it goes on with the jobs that did not move."
+)
+
+
+def to_summary(report: Report, *, report_path: str = "", budget: int = BUDGET) -> str:
+    """The summary in Markdown, at most `budget` bytes in UTF-8.
+
+    `report_path` is where the reader finds `report.json`, which has what is left out here.
+    """
+    sections = [
+        Section(f"## {_headline(report)}\n\n"),
+        *_failure(report),
+        *_left(report),
+        *_moved(report),
+        *_stays(report),
+        *stored_versions(report),
+        *_removed(report),
+        *inventory(report),
+        *checks(report),
+        *_warnings(report),
+        *_next(report),
+        *_sentences(report),
+        *_references(report),
+        Section(_about(report, report_path)),
+    ]
+    return fit(sections, budget, _left_out(report_path))
+
+
+def _left_out(report_path: str) -> Callable[[int], str]:
+    where = f"the full report is in {code(report_path)}" if report_path else "see the full report"
+    return lambda count: f"\n_{count:,} more left out for space: {where}._\n\n"
+
+
+def _headline(report: Report) -> str:
+    headline = view.headline(report)
+    return f"{headline.icon} {text(shortened(headline.text, 300))}"
+
+
+def _failure(report: Report) -> Iterator[Section]:
+    failure = report.failure
+    if failure is None:
+        return
+    heads = {Outcome.REFUSED: "Why it was refused", Outcome.CANCELLED: "Why it stopped"}
+    head = f"### {heads.get(report.outcome, 'What went wrong')}\n\n"
+    problems = failure.problems
+    if len(problems) > 1:
+        counted = view.counted(len(problems), "problem")
+        yield Section(f"{head}{counted}:\n\n", tuple(_problem(one) for one in problems))
+        return
+    yield Section(head + _problem(problems[0] if problems else failure))
+
+
+def _problem(problem: Failure) -> str:
+    """One problem: what happened, why, what to do, and where that is explained."""
+    parts = [f"**{sentence(shortened(problem.title, 500))}**\n"]
+    if problem.detail.strip():
+        parts.append(prose(shortened(problem.detail, 6000)))
+    if problem.remedy.strip():
+        parts.append(f"➡️ {prose(shortened(problem.remedy, 3000))}")
+    parts.append(f"Explained in {code(f'{DOCS}#{problem.reason}')}\n")
+    return "\n".join(parts) + "\n"
+
+
+def _left(report: Report) -> Iterator[Section]:
+    jobs = view.left(report)
+    if not jobs:
+        return
+    head = f"### ⚠️ {view.counted(len(jobs), 'job')} did not move\n\n"
+    rows = tuple(
+        row(
+            (
+                _job(report, one.job.job_id, one.job.job_name),
+                one.status,
+                text(shortened(one.job.detail)),
+            )
+        )
+        for one in jobs
+    )
+    yield Section(head + table_head("Job", "What happened", "Why"), rows, "\n")
+
+
+def _moved(report: Report) -> Iterator[Section]:
+    rewires = view.moved(report)
+    if not rewires:
+        return
+    verb = "moved" if view.was_applied(report) else "would move"
+    title = f"{view.counted(len(rewires), 'job')} {verb}"
+    to = text(report.library.version) if report.library else ""
+    notes = any(rewire.note for rewire in rewires)
+    head = table_head("Job", "From", "To", "Places", *(("Takes effect",) if notes else ()))
+    rows = tuple(_moved_row(report, rewire, to, notes=notes) for rewire in rewires)
+    yield _folding(title, "", head, rows)
+
+
+def _moved_row(report: Report, rewire: Rewire, to: str, *, notes: bool) -> str:
+    cells = [
+        _job(report, rewire.job_id, rewire.job_name),
+        versions_cell(rewire.from_versions),
+        to,
+        str(len(rewire.references)),
+    ]
+    return row(
+        (*cells, sentence(shortened(rewire.note or "with the next run"))) if notes else cells
+    )
+
+
+def _stays(report: Report) -> Iterator[Section]:
+    groups = view.stays_by_reason(report)
+    if not groups:
+        return
+    yield Section("### What stays, and why\n\n")
+    for reason, entries in groups.items():
+        meaning = explanation(reason)
+        jobs = view.counted(len({entry.job_id for entry in entries}), "job")
+        rows = tuple(_untouched_row(report, entry) for entry in entries)
+        head = table_head("Job", "Version", "Reference", "Place")
+        title = f"{jobs}: {text(meaning.heading)}"
+        yield _folding(title, sentence(meaning.advice), head, rows, level=4)
+
+
+def _untouched_row(report: Report, entry: Untouched) -> str:
+    note = f"<br>{sentence(shortened(entry.note))}" if entry.note else ""
+    return row(
+        (
+            _job(report, entry.job_id, entry.job_name) + note,
+            text(shortened(entry.version or "?")),
+            code_cell(shortened(entry.value)),
+            code_cell(shortened(entry.place)),
+        )
+    )
+
+
+def _removed(report: Report) -> Iterator[Section]:
+    removed = view.removals(report)
+    if not removed:
+        return
+    verb = "removed" if report.deployment is not None else "would be removed"
+    title = f"{view.counted(len(removed), 'old version')} {verb}"
+    rows = tuple(
+        row((text(shortened(one.version)), code_cell(shortened(one.path)))) for one in removed
+    )
+    yield _folding(title, "", table_head("Version", "File"), rows)
+
+
+def _warnings(report: Report) -> Iterator[Section]:
+    if report.warnings:
+        rows = tuple(f"- {sentence(shortened(warning, 1000))}\n" for warning in report.warnings)
+        yield Section("### ⚠️ Warnings\n\n", rows, "\n")
+
+
+def _next(report: Report) -> Iterator[Section]:
+    """What to do next, where there is something to do."""
+    steps: list[str] = []
+    if report.mode is Mode.PLAN and report.plan and report.outcome is Outcome.SUCCEEDED:
+        yaml = f"with:\n  mode: deploy\n  expected-plan-digest: {report.plan.digest}"
+        steps.append(
+            "Nothing has changed yet. To deploy exactly this plan, add these lines to the inputs of "
+            "the deploying step; any other plan is then refused:\n\n" + code_block(yaml, "yaml")
+        )
+    if view.left(report):
+        steps.append(f"{_ADVICE_ON_FAILED_JOBS}\n")
+    if view.was_applied(report) and view.moved(report):
+        steps.append(
+            "A moved job takes the new version with its next run; a run that has started, and an "
+            "all-purpose cluster that is running, keep the old code.\n"
+        )
+    if view.list_only(report):
+        kept = view.counted(len(view.list_only(report)), "old version")
+        steps.append(f"{kept} could go: run with `cleanup: true` to remove them.\n")
+    if steps:
+        yield Section("### What to do next\n\n" + "\n".join(steps) + "\n")
+
+
+def _sentences(report: Report) -> Iterator[Section]:
+    said = apparate_sentences(report)
+    if said:
+        lines = "".join(f"- {text(shortened(one, 2000))}\n" for one in said)
+        yield Section(f"### In apparate's words\n\n{lines}\n")
+
+
+def _references(report: Report) -> Iterator[Section]:
+    """Every string that changes, folded: the part that a reviewer checks."""
+    rewires = view.moved(report)
+    rows = tuple(
+        row(
+            (
+                _job(report, rewire.job_id, rewire.job_name),
+                code_cell(shortened(reference.place)),
+                code_cell(shortened(reference.before, 1000)),
+                code_cell(shortened(reference.after, 1000)),
+            )
+        )
+        for rewire in rewires
+        for reference in rewire.references
+    )
+    if rows:
+        title = f"Every reference ({len(rows):,})"
+        yield _folded(title, "", table_head("Job", "Place", "Before", "After"), rows)
+
+
+def _about(report: Report, report_path: str) -> str:
+    """The facts of the run that somebody needs when they come back later."""
+    plan, library, deployment = report.plan, report.library, report.deployment
+    user = report.identity.user if report.identity else ""
+    facts = (
+        ("Environment", report.environment),
+        ("Workspace", report.host),
+        ("Root", report.root),
+        ("File", library.remote_path if library else ""),
+        ("SHA-256", library.sha256 if library else ""),
+        ("Plan digest", plan.digest if plan else ""),
+        ("Deployment", deployment.id if deployment else ""),
+        ("As", user),
+        ("Full report", report_path),
+    )
+    lines = [f"- {name}: {code(shortened(value, 500))}\n" for name, value in facts if value]
+    if plan and plan.jobs_seen:
+        lines.append(f"- Jobs seen: {plan.jobs_seen:,}{_not_admin(report)}\n")
+    if report.api.calls:
+        waited = f", {report.api.waited_s:.0f} s waited" if report.api.waited_s >= 1 else ""
+        lines.append(f"- API calls: {report.api.calls:,}{waited}\n")
+    spent = ", ".join(f"{text(phase)} {s:.1f} s" for phase, s in list(report.timings.items())[:20])
+    lines += [f"- Time: {spent}\n"] if spent else []
+    return f"### About this run\n\n{''.join(lines)}\n" if lines else ""
+
+
+def _not_admin(report: Report) -> str:
+    if report.identity is None or report.identity.admin:
+        return ""
+    return " (not a workspace admin: jobs that it can't see are not listed)"
+
+
+def _job(report: Report, job_id: int, name: str) -> str:
+    label = code_cell(shortened(name)) if name.strip() else f"job {job_id}"
+    return link(label, job_url(report.host, job_id))
+
+
+def _folding(
+    title: str, advice: str, head: str, rows: tuple[str, ...], *, level: int = 3
+) -> Section:
+    """A section that starts folded when it is long."""
+    if len(rows) >= FOLDED_FROM:
+        return _folded(title, advice, head, rows)
+    lead = f"{advice}\n\n" if advice else ""
+    return Section(f"{'#' * level} {title}\n\n{lead}{head}", rows, "\n")
+
+
+def _folded(title: str, advice: str, head: str, rows: tuple[str, ...]) -> Section:
+    lead = f"{advice}\n\n" if advice else ""
+    start = f"<details><summary><b>{title}</b></summary>\n\n{lead}{head}"
+    return Section(start, rows, "\n</details>\n\n")

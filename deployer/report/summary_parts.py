@@ -1,0 +1,185 @@
+"""Parts of the job summary that stand for themselves: checks, stored versions, the inventory.
+
+Owns their Markdown; `summary` puts them in order. Must not decide what a run did: see `view`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from deployer.contract import Mode
+from deployer.report import view
+from deployer.report.budget import Section
+from deployer.report.markdown import (
+    code,
+    code_block,
+    code_cell,
+    job_url,
+    link,
+    row,
+    sentence,
+    table_head,
+    text,
+)
+from deployer.report.model import (
+    Check,
+    CheckStatus,
+    Decision,
+    Finding,
+    InventoryEntry,
+    Report,
+    StoredVersion,
+)
+from deployer.report.reasons import explanation
+from deployer.report.untrusted import cut
+
+_CELL = 300  # characters of one value in a table; report.json has all
+_TAIL = 4_000  # characters of a tool's output
+_FINDINGS = 200  # per check; more help nobody
+_MARKS = {
+    CheckStatus.PASSED: "✅ passed",
+    CheckStatus.WARNED: "⚠️ warned",
+    CheckStatus.FAILED: "❌ failed",
+    CheckStatus.SKIPPED: "⏭️ skipped",
+}
+
+
+def shortened(untrusted: str, limit: int = _CELL) -> str:
+    """`untrusted`, cut where it is too long for its place."""
+    return cut(untrusted, limit)
+
+
+def versions_cell(versions: Sequence[str]) -> str:
+    """Several versions in one table cell."""
+    return text(shortened(", ".join(versions))) or "?"
+
+
+def checks(report: Report) -> Iterator[Section]:
+    """The table of checks, then for each that failed or warned its findings and last output."""
+    if not report.checks:
+        return
+    rows = tuple(
+        row(
+            (
+                text(one.name),
+                _MARKS[one.status],
+                f"{one.seconds:.1f} s",
+                sentence(shortened(one.summary)),
+            )
+        )
+        for one in report.checks
+    )
+    yield Section("### Checks\n\n" + table_head("Check", "Result", "Took", "What"), rows, "\n")
+    for one in report.checks:
+        if one.status in {CheckStatus.FAILED, CheckStatus.WARNED}:
+            yield from _details(one)
+
+
+def _details(check: Check) -> Iterator[Section]:
+    found = check.findings[:_FINDINGS]
+    if found:
+        title = f"#### {text(check.name)}: {view.counted(len(check.findings), 'finding')}\n\n"
+        rows = tuple(_finding(one) for one in found)
+        more = len(check.findings) - len(found)
+        tail = f"\n{more:,} more are in the report\n\n" if more else "\n"
+        yield Section(title + table_head("Where", "What"), rows, tail)
+    if check.output_tail.strip():
+        name = text(check.name)
+        start = f"<details><summary>Last output of {name}</summary>\n\n"
+        yield Section(start + code_block(check.output_tail[-_TAIL:]) + "\n</details>\n\n")
+
+
+def _finding(finding: Finding) -> str:
+    line = f":{finding.line}" if finding.line is not None else ""
+    where = code_cell(shortened(finding.path + line)) if finding.path else ""
+    rule = f"{code_cell(finding.code)} " if finding.code else ""
+    return row((where, rule + sentence(shortened(finding.message, 600))))
+
+
+def stored_versions(report: Report) -> Iterator[Section]:
+    """The versions in the root, and what becomes of each."""
+    if not report.versions:
+        return
+    rows = tuple(
+        row(
+            (
+                text(shortened(one.version)),
+                _decision(report, one),
+                sentence(shortened("; ".join(one.reasons), 600)),
+            )
+        )
+        for one in report.versions
+    )
+    head = "### Versions in the root\n\n" + table_head("Version", "Stays or goes", "Why")
+    yield Section(head, rows, "\n")
+
+
+def _decision(report: Report, stored: StoredVersion) -> str:
+    if stored.decision is Decision.CURRENT:
+        return "this version"
+    if stored.decision is Decision.KEEP:
+        return "stays"
+    if stored.decision is Decision.LIST_ONLY:
+        return "would go, cleanup is off"
+    if report.deployment is None:
+        return "would go"
+    gone = any(removal.path == stored.path for removal in report.deployment.removed)
+    return "removed" if gone else "not removed"
+
+
+def inventory(report: Report) -> Iterator[Section]:
+    """For `status`: one row per library and version, what has no version, then all references."""
+    if report.mode is not Mode.STATUS:
+        return
+    if not report.inventory:
+        yield Section("No job of this workspace names a library file.\n\n")
+        return
+    head = "### Libraries in use\n\n" + table_head(
+        "Library", "Version", "Kind", "Jobs", "References"
+    )
+    yield Section(head, tuple(_usage_rows(report.inventory)), "\n")
+    unnamed = tuple(_unnamed_rows(report.inventory))
+    if unnamed:
+        yield Section("### Without a version\n\n" + table_head("Why", "References"), unnamed, "\n")
+    start = f"<details><summary><b>Every reference ({len(report.inventory):,})</b></summary>\n\n"
+    rows = tuple(_inventory_row(report, entry) for entry in report.inventory)
+    columns = table_head("Job", "Library", "Version", "Reference", "Place")
+    yield Section(start + columns, rows, "\n</details>\n\n")
+
+
+def _usage_rows(entries: Sequence[InventoryEntry]) -> Iterator[str]:
+    groups: dict[tuple[str, str, str], list[InventoryEntry]] = {}
+    for entry in entries:
+        if entry.name and entry.version:
+            groups.setdefault((entry.name, entry.version, entry.kind), []).append(entry)
+    ranked = sorted(groups, key=lambda key: (key[0], view.version_key(key[1]), key))
+    for key in ranked:
+        found = groups[key]
+        name, version, kind = (text(shortened(part)) for part in key)
+        jobs = len({entry.job_id for entry in found})
+        yield row((name, version, kind, f"{jobs:,}", f"{len(found):,}"))
+
+
+def _unnamed_rows(entries: Sequence[InventoryEntry]) -> Iterator[str]:
+    counts: dict[str, int] = {}
+    for entry in entries:
+        if not (entry.name and entry.version):
+            counts[entry.reason or "unknown"] = counts.get(entry.reason or "unknown", 0) + 1
+    for reason in sorted(counts):
+        yield row((text(shortened(explanation(reason).heading)), f"{counts[reason]:,}"))
+
+
+def _inventory_row(report: Report, entry: InventoryEntry) -> str:
+    label = (
+        code_cell(shortened(entry.job_name)) if entry.job_name.strip() else code(str(entry.job_id))
+    )
+    version = entry.version or (explanation(entry.reason).heading if entry.reason else "?")
+    return row(
+        (
+            link(label, job_url(report.host, entry.job_id)),
+            text(shortened(entry.name or "?")),
+            text(shortened(version)),
+            code_cell(shortened(entry.value)),
+            code_cell(shortened(entry.place)),
+        )
+    )

@@ -1,0 +1,188 @@
+"""What a report means to a reader: which jobs moved, which stay, and the headline.
+
+Owns the facts that all renderers share, so that they can't disagree. Texts are plain and hold
+untrusted names verbatim; must not escape or format for any sink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from packaging.version import InvalidVersion, Version
+
+from deployer.contract import Mode
+from deployer.report.model import (
+    CheckStatus,
+    Decision,
+    JobOutcome,
+    Outcome,
+    Removal,
+    Report,
+    Rewire,
+    StoredVersion,
+    Untouched,
+)
+from deployer.report.reasons import EXPLANATIONS
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The one line that everyone understands; `text` is untrusted, `icon` is ours."""
+
+    icon: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.icon} {self.text}"
+
+
+@dataclass(frozen=True)
+class Left:
+    """A job that should have moved and did not; `status` says how it ended."""
+
+    status: str
+    job: JobOutcome
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 job`, `2,000 jobs`; `plural` where it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def was_applied(report: Report) -> bool:
+    """Whether jobs really moved in this run, as opposed to a plan or a run that stopped before."""
+    return report.mode is Mode.DEPLOY and report.deployment is not None
+
+
+def moved(report: Report) -> tuple[Rewire, ...]:
+    """The rewires that were done and verified; where nothing was applied, those that would be."""
+    if report.plan is None:
+        return ()
+    if report.mode is not Mode.DEPLOY or report.deployment is None:
+        return report.plan.rewires
+    done = {job.job_id for job in report.deployment.applied}
+    return tuple(rewire for rewire in report.plan.rewires if rewire.job_id in done)
+
+
+def left(report: Report) -> tuple[Left, ...]:
+    """The jobs that should have moved and did not, the worst first."""
+    if report.deployment is None:
+        return ()
+    groups: tuple[tuple[str, tuple[JobOutcome, ...]], ...] = (
+        ("failed", report.deployment.failed),
+        ("edited by someone else meanwhile", report.deployment.drifted),
+        ("moved back", report.deployment.rolled_back),
+        ("not tried", report.deployment.pending),
+    )
+    return tuple(Left(status, job) for status, jobs in groups for job in jobs)
+
+
+def staying_jobs(report: Report) -> int:
+    """How many jobs name the library and are not among the plan's rewires."""
+    if report.plan is None:
+        return 0
+    rewired = {rewire.job_id for rewire in report.plan.rewires}
+    return len({entry.job_id for entry in report.plan.untouched} - rewired)
+
+
+def stays_by_reason(report: Report) -> dict[str, tuple[Untouched, ...]]:
+    """The untouched references by reason: first those that somebody can do something about."""
+    order = {reason: position for position, reason in enumerate(EXPLANATIONS)}
+    groups: dict[str, list[Untouched]] = {}
+    for entry in report.plan.untouched if report.plan else ():
+        groups.setdefault(entry.reason, []).append(entry)
+    ranked = sorted(groups, key=lambda reason: (order.get(reason, len(order)), reason))
+    return {reason: tuple(groups[reason]) for reason in ranked}
+
+
+def removals(report: Report) -> tuple[Removal, ...]:
+    """The files that were removed, or, where nothing was applied, that would be."""
+    if report.deployment is not None:
+        return report.deployment.removed
+    return report.plan.removals if report.plan and report.mode is Mode.PLAN else ()
+
+
+def list_only(report: Report) -> tuple[StoredVersion, ...]:
+    """The versions that cleanup would have removed, had it been on."""
+    return tuple(one for one in report.versions if one.decision is Decision.LIST_ONLY)
+
+
+def newest(versions: Iterable[str]) -> str:
+    """The newest of `versions` by PEP 440; whatever is no version counts as oldest. "" for none."""
+    return max(versions, key=version_key, default="")
+
+
+def headline(report: Report) -> Headline:
+    """What the run did, in one line."""
+    if report.outcome is Outcome.FAILED:
+        return Headline("❌", _unfinished(report, "failed"))
+    if report.outcome is Outcome.REFUSED:
+        return Headline("✋", _unfinished(report, "refused"))
+    if report.outcome is Outcome.CANCELLED:
+        return Headline("🛑", _unfinished(report, "cancelled"))
+    if report.mode is Mode.CHECK:
+        return _check_headline(report)
+    if report.mode is Mode.STATUS:
+        return _status_headline(report)
+    if report.mode is Mode.UPLOAD:
+        uploaded = report.deployment is not None and report.deployment.uploaded
+        said = "uploaded; no job was touched" if uploaded else "is there already"
+        return Headline("📦", f"{subject(report)}: {said}")
+    if report.mode is Mode.CLEANUP:
+        return _cleanup_headline(report)
+    return _deploy_headline(report)
+
+
+def subject(report: Report) -> str:
+    """What the run is about: the library and its version, or the mode."""
+    library = report.library
+    return f"{library.name} {library.version}".strip() if library else report.mode.value
+
+
+def _deploy_headline(report: Report) -> Headline:
+    stay = f"{staying_jobs(report):,} {'stays' if staying_jobs(report) == 1 else 'stay'}"
+    jobs = counted(len(moved(report)), "job")
+    if report.outcome is Outcome.NOTHING_TO_DO:
+        return Headline("✅", f"{subject(report)}: nothing to do, {stay.replace(' ', ' jobs ', 1)}")
+    if report.mode is Mode.PLAN:
+        return Headline("🔍", f"{subject(report)}: {jobs} would move, {stay}")
+    return Headline("🚀", f"{subject(report)}: {jobs} moved, {stay}")
+
+
+def _cleanup_headline(report: Report) -> Headline:
+    name = report.library.name if report.library else "cleanup"
+    if list_only(report):
+        versions = counted(len(list_only(report)), "old version")
+        return Headline("🧹", f"{name}: {versions} would be removed")
+    if not removals(report):
+        return Headline("✅", f"{name}: nothing to remove")
+    return Headline("🧹", f"{name}: {counted(len(removals(report)), 'old version')} removed")
+
+
+def _check_headline(report: Report) -> Headline:
+    names = ", ".join(one.name for one in report.checks if one.status is not CheckStatus.SKIPPED)
+    about = f"{subject(report)}: " if report.library else ""
+    return Headline("✅", f"{about}checks passed{': ' + names if names else ''}")
+
+
+def _status_headline(report: Report) -> Headline:
+    libraries = len({entry.name for entry in report.inventory if entry.name})
+    jobs = len({entry.job_id for entry in report.inventory})
+    found = f"{counted(libraries, 'library', 'libraries')} in {counted(jobs, 'job')}"
+    return Headline("📋", f"{found}, {counted(len(report.inventory), 'reference')}")
+
+
+def _unfinished(report: Report, word: str) -> str:
+    if was_applied(report) and report.plan is not None and report.plan.rewires:
+        total = counted(len(report.plan.rewires), "job")
+        return f"{subject(report)}: {word}, {len(moved(report)):,} of {total} moved"
+    return f"{subject(report)}: {word}"
+
+
+def version_key(version: str) -> tuple[int, Version]:
+    """A key that sorts versions by PEP 440, with whatever is no version first."""
+    try:
+        return (1, Version(version))
+    except InvalidVersion:
+        return (0, Version("0"))

@@ -1,0 +1,210 @@
+"""What was asked: inputs as typed values, with all problems of all inputs told at once.
+
+Owns parsing and the checks that need nothing but the inputs themselves. Must not read the
+environment: the doors (CLI, entrypoint) hand over plain text by input name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from packaging.version import InvalidVersion, Version
+
+from deployer.contract import INPUTS, Input, InputType, Mode, input_named
+from deployer.errors import FailureReason, Problem, raise_if_any
+
+_TRUE = {"true", "yes", "on", "1"}
+_FALSE = {"false", "no", "off", "0"}
+_DURATION = re.compile(r"(\d+)\s*([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+NEEDS_ROOT = frozenset({Mode.PLAN, Mode.DEPLOY, Mode.CLEANUP})
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How to reach the workspace; empty parts leave it to Databricks' unified authentication."""
+
+    host: str = ""
+    token: str = field(default="", repr=False)
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    auth_type: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be masked before anything else happens."""
+        return tuple(one for one in (self.token, self.client_secret) if one)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The inputs, parsed. Durations are seconds; an empty text means that the input was not given."""
+
+    mode: Mode
+    environment: str
+    wheel: str
+    project: str
+    root: str
+    folder: str
+    policy: str
+    from_versions: frozenset[Version]
+    allow_prereleases: bool
+    owned: str
+    cleanup: bool
+    keep: int
+    min_age_s: int
+    checks: bool
+    check_timeout_s: int
+    expected_plan_digest: str
+    credentials: Credentials
+    log_level: str
+    report_path: str
+
+
+def parse(texts: Mapping[str, str]) -> Settings:
+    """The settings that `texts` (input name → text, blank = not given) ask for.
+
+    Raises DeployError(invalid-input) with every problem of every input.
+    """
+    reader = _Reader(texts)
+    settings = Settings(
+        mode=Mode(reader.choice("mode")),
+        environment=reader.text("environment"),
+        wheel=reader.text("wheel"),
+        project=reader.text("project"),
+        root=reader.text("root"),
+        folder=reader.text("folder"),
+        policy=reader.choice("policy"),
+        from_versions=reader.versions("from-versions"),
+        allow_prereleases=reader.boolean("allow-prereleases"),
+        owned=reader.choice("owned"),
+        cleanup=reader.boolean("cleanup"),
+        keep=reader.integer("keep"),
+        min_age_s=reader.duration("min-age"),
+        checks=reader.boolean("checks"),
+        check_timeout_s=reader.duration("check-timeout"),
+        expected_plan_digest=reader.text("expected-plan-digest").lower().removeprefix("sha256:"),
+        credentials=Credentials(
+            host=reader.text("databricks-host"),
+            token=reader.text("databricks-token"),
+            client_id=reader.text("databricks-client-id"),
+            client_secret=reader.text("databricks-client-secret"),
+            auth_type=reader.text("auth-type"),
+        ),
+        log_level=reader.choice("log-level"),
+        report_path=reader.text("report-path"),
+    )
+    raise_if_any((*reader.problems, *_contradictions(settings, reader.problems)))
+    return settings
+
+
+def unknown_inputs(names: Iterable[str]) -> tuple[str, ...]:
+    """One sentence for each name that is no input, with the nearest name that is one."""
+    known = [one.name for one in INPUTS]
+    return tuple(
+        f"There is no input `{name}`{_nearest(name, known)}; it is ignored."
+        for name in names
+        if name not in known
+    )
+
+
+class _Reader:
+    """Reads one input after another, and remembers every problem instead of stopping at the first."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        self.problems: list[Problem] = []
+
+    def text(self, name: str) -> str:
+        given = self._texts.get(name, "").strip()
+        if "\0" in given or "\n" in given:
+            self._problem(name, "holds a line break or a NUL character", "Give it on one line.")
+            return ""
+        return given or input_named(name).default
+
+    def choice(self, name: str) -> str:
+        text, declared = self.text(name), input_named(name)
+        if text in declared.choices:
+            return text
+        choices = ", ".join(f"`{one}`" for one in declared.choices)
+        self._wrong(declared, text, f"It takes one of {choices}.", declared.choices)
+        return declared.default
+
+    def boolean(self, name: str) -> bool:
+        text, declared = self.text(name).lower(), input_named(name)
+        if text not in _TRUE | _FALSE:
+            self._wrong(declared, text, "It takes `true` or `false`.", ("true", "false"))
+        return text in _TRUE
+
+    def integer(self, name: str) -> int:
+        text, declared = self.text(name), input_named(name)
+        if text.isdecimal() and text.isascii() and len(text) < 10:  # noqa: PLR2004 - nine digits are plenty
+            return int(text)
+        self._wrong(declared, text, "It takes a whole number from 0.")
+        return 0
+
+    def duration(self, name: str) -> int:
+        text, declared = self.text(name), input_named(name)
+        found = _DURATION.fullmatch(text)
+        if found is None:
+            self._wrong(declared, text, "It takes a number with s, m, h or d, such as `12h`.")
+            return 0
+        return int(found[1]) * _SECONDS[found[2]]
+
+    def versions(self, name: str) -> frozenset[Version]:
+        found = set()
+        for text in filter(None, (part.strip() for part in self.text(name).split(","))):
+            try:
+                found.add(Version(text))
+            except InvalidVersion:
+                self._wrong(input_named(name), text, "It takes PEP 440 versions, such as `1.4.0`.")
+        return frozenset(found)
+
+    def _wrong(self, declared: Input, text: str, takes: str, near: Iterable[str] = ()) -> None:
+        shown = "***" if declared.type is InputType.SECRET else text
+        self._problem(declared.name, f"can't be `{shown}`{_nearest(text, near)}", takes)
+
+    def _problem(self, name: str, what: str, remedy: str) -> None:
+        self.problems.append(
+            Problem(FailureReason.INVALID_INPUT, f"The input `{name}` {what}.", "", remedy)
+        )
+
+
+def _nearest(text: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(text, list(known), n=1)
+    return f" (did you mean `{found[0]}`?)" if found else ""
+
+
+def _contradictions(settings: Settings, earlier: list[Problem]) -> list[Problem]:
+    """What no single input shows: inputs that are missing or that exclude each other."""
+    found: list[Problem] = []
+    if any("`mode`" in problem.title for problem in earlier):
+        return found  # what is missing depends on a mode that is not known
+    if settings.mode in NEEDS_ROOT and not settings.root:
+        found.append(_missing("root", settings.mode, "/Volumes/main/libraries/released"))
+    if settings.mode is Mode.UPLOAD and not (settings.root or settings.folder):
+        found.append(_missing("folder", settings.mode, "/Volumes/main/libraries/try-out"))
+    if settings.policy == "exact" and not settings.from_versions:
+        found.append(_missing("from-versions", settings.mode, "1.4.0, 1.4.1"))
+    if settings.credentials.token and settings.credentials.client_secret:
+        found.append(
+            Problem(
+                FailureReason.INVALID_INPUT,
+                "Two ways to authenticate are given: `databricks-token` and `databricks-client-secret`.",
+                "Which one counts would be a guess.",
+                "Give one of them.",
+            )
+        )
+    return found
+
+
+def _missing(name: str, mode: Mode, example: str) -> Problem:
+    return Problem(
+        FailureReason.INVALID_INPUT,
+        f"The input `{name}` is missing.",
+        f"`mode: {mode.value}` needs it.",
+        f"Add it:\n\n```yaml\nwith:\n  {name}: {example}\n```",
+    )

@@ -1,0 +1,285 @@
+"""The embedded workspace as a server: start it, call it, stop it.
+
+Owns: authentication, dispatch, faults and limits on the way, the log of calls, start and stop. Must
+not play any API itself.
+
+    with Sandbox(Options()) as workspace:
+        client = WorkspaceClient(host=workspace.url, token=workspace.token)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterable
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.serving import BaseWSGIServer
+from werkzeug.wrappers import Request, Response
+
+from sandbox import compute, control, files, identity, jobs, runs, volumes
+from sandbox.errors import ApiError, unauthenticated
+from sandbox.faults import Fault
+from sandbox.levers import Levers
+from sandbox.options import Options
+from sandbox.permissions import ADMINS, User
+from sandbox.routing import Call, Route, json_response, url_map
+from sandbox.runner import Executes
+from sandbox.seed import seed
+from sandbox.wire import ENDING, RESET, TRUNCATE, Connections, listen
+from sandbox.workspace import CallRecord, Workspace
+
+_LOG = logging.getLogger("sandbox.access")
+_ROUTES: tuple[Route, ...] = (
+    *jobs.ROUTES,
+    *runs.ROUTES,
+    *files.ROUTES,
+    *volumes.ROUTES,
+    *identity.ROUTES,
+    *compute.ROUTES,
+)
+_HOST_METADATA = "/.well-known/databricks-config"
+_KEPT_BODY = 1024 * 1024
+_POLL_S, _CLOSE_S = 0.02, 0.5
+
+
+class Sandbox(Levers):
+    """One embedded workspace, from ``start`` to ``stop``.
+
+    Attributes:
+        url: where it serves, ``http://127.0.0.1:PORT``.
+        token: the token of the admin ``Options.user``.
+        control_token: the token for the levers under /sandbox/.
+    """
+
+    def __init__(self, options: Options | None = None, executor: Executes | None = None) -> None:
+        """Open the state and seed it; nothing is served yet.
+
+        Args:
+            options: how to start.
+            executor: what executes tasks instead of ``sandbox.execution``.
+
+        Raises:
+            ValueError: state or seed can't be used.
+        """
+        self.options = options or Options()
+        super().__init__(Workspace(self.options, executor))
+        self._thread: threading.Thread | None = None
+        self._server: BaseWSGIServer | None = None
+        self._connections = Connections()
+        self.url = ""
+        try:
+            with self._workspace.store.transaction():
+                self.token = identity.add_user(self._workspace, self.options.user, (ADMINS,))
+                self._seed()
+        except BaseException:
+            self._workspace.close()
+            raise
+        self.control_token = control.control_token(self.token)
+
+    def _seed(self) -> None:
+        """Seed once in the life of a state."""
+        store = self._workspace.store
+        if self.options.seed is None:
+            return
+        if store.meta("seeded", ""):
+            _LOG.info("the state was seeded before; the seed folder is not read again")
+            return
+        seeded = seed(self._workspace, self.options.seed)
+        store.put_meta("seeded", "yes")
+        _LOG.info("seeded %d jobs and %d files", seeded.jobs, seeded.files)
+
+    def start(self) -> Sandbox:
+        """Serve from now on.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        application = _Application(self._workspace, self.token)
+        try:
+            self._server, self._connections = listen(application, self.options.port)
+        except OSError:
+            self._workspace.close()
+            raise
+        self.url = f"http://127.0.0.1:{self._server.port}"
+        self._workspace.url = self.url
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": _POLL_S},
+            name="sandbox",
+            daemon=True,
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End connections and runs, close the state; takes about a second at most."""
+        self._workspace.stopping.set()
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._connections.close_all(_CLOSE_S)
+            self._server, self._thread = None, None
+        self._workspace.close()
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _Application:
+    """The WSGI application."""
+
+    def __init__(self, workspace: Workspace, admin_token: str) -> None:
+        self._workspace = workspace
+        self._admin_token = admin_token
+        self._map = url_map(_ROUTES)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        request = Request(environ)
+        started = perf_counter()
+        if request.path.startswith(control.PREFIX):
+            return self._control(request)(environ, start_response)
+        user = self._user(request)
+        fault = self._workspace.faults.strike(request.method, request.path)
+        self._workspace.stopping.wait(self._workspace.latency_ms / 1000)
+        response, body = self._respond(request, user, fault)
+        if environ.get(ENDING) == RESET:
+            response = Response()
+        spent_ms = (perf_counter() - started) * 1000
+        status = 0 if environ.get(ENDING) == RESET else response.status_code
+        record = CallRecord(
+            method=request.method,
+            path=request.path,
+            query=request.args.to_dict(),
+            status=status,
+            user=user.name if user else "",
+            fault=fault.kind if fault else "",
+            body=body,
+            milliseconds=round(spent_ms, 2),
+        )
+        self._workspace.calls.append(record)
+        _LOG.info(
+            "%s %s %d %.1f ms", record.method, request.full_path.rstrip("?"), status, spent_ms
+        )
+        return response(environ, start_response)
+
+    def _control(self, request: Request) -> Response:
+        if request.headers.get("Authorization") != (
+            f"Bearer {control.control_token(self._admin_token)}"
+        ):
+            return ApiError(
+                401, 401, "The levers under /sandbox/ take the control token."
+            ).response()
+        try:
+            return json_response(control.answer(self._workspace, request))
+        except ApiError as error:
+            return error.response()
+
+    def _user(self, request: Request) -> User | None:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            return None
+        return self._workspace.directory.user_for(token.strip())
+
+    def _respond(
+        self, request: Request, user: User | None, fault: Fault | None
+    ) -> tuple[Response, Any]:
+        """The response and the JSON body that was handled; a fault may come in between."""
+        if fault is not None and fault.kind in ("status", "html", "timeout", "reset-before"):
+            return self._broken(request, fault), None
+        response, body = self._answer(request, user)
+        if fault is not None:
+            request.environ[ENDING] = RESET if fault.kind == "reset-after" else TRUNCATE
+        return response, body
+
+    def _broken(self, request: Request, fault: Fault) -> Response:
+        headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+        if fault.kind == "status":
+            return ApiError(
+                fault.status, fault.error_code, fault.message, headers=headers
+            ).response()
+        if fault.kind == "html":
+            page = (
+                "<html><head><title>Bad gateway</title></head><body>The proxy is sad.</body></html>"
+            )
+            return Response(page, fault.status, headers, mimetype="text/html")
+        if fault.kind == "timeout":
+            self._workspace.stopping.wait(fault.seconds)
+        request.environ[ENDING] = RESET
+        return Response()
+
+    def _answer(self, request: Request, user: User | None) -> tuple[Response, Any]:
+        try:
+            if request.path == _HOST_METADATA:
+                return json_response(identity.host_metadata(self._workspace)), None
+            self._admit(request)
+            return self._handle(request, user)
+        except ApiError as error:
+            return error.response(), _json_body(request)
+        except HTTPException as error:
+            code = error.code or 400
+            return ApiError(code, "BAD_REQUEST", str(error.description)).response(), None
+        except Exception:  # noqa: BLE001 - the outermost door; the log has the traceback
+            # The client gets what a broken service answers; the reason is ours to read.
+            _LOG.exception("%s %s broke", request.method, request.path)
+            return ApiError(
+                500, "INTERNAL_ERROR", "The sandbox broke; see its log."
+            ).response(), None
+
+    def _admit(self, request: Request) -> None:
+        """Take a token of the rate limits (facts B5)."""
+        limits = self._workspace.rate_limits
+        if limits is None or limits.admit(request.method, request.path):
+            return
+        style = self._workspace.behaviour.retry_after
+        sometimes = style == "sometimes" and limits.refused % 2 == 1
+        headers = {"Retry-After": "1"} if style == "always" or sometimes else {}
+        raise ApiError(
+            429,
+            "REQUEST_LIMIT_EXCEEDED",
+            f"Workspace API {request.path} has exceeded its rate limit.",
+            headers=headers,
+        )
+
+    def _handle(self, request: Request, user: User | None) -> tuple[Response, Any]:
+        if user is None:
+            raise unauthenticated(token_sent="Authorization" in request.headers)
+        try:
+            route, places = self._map.bind_to_environ(request.environ).match()
+        except (NotFound, MethodNotAllowed):
+            raise ApiError(
+                404, "ENDPOINT_NOT_FOUND", f"No API found for '{request.method} {request.path}'"
+            ) from None
+        call = Call(
+            self._workspace, user, request, {key: str(value) for key, value in places.items()}
+        )
+        if route.alone:
+            # Read the body first: a slow client must not keep the others waiting.
+            request.get_data(cache=True, parse_form_data=True)
+            with self._workspace.store.transaction():
+                answer = route.handler(call)
+        else:
+            answer = route.handler(call)
+        response = answer if isinstance(answer, Response) else json_response(answer)
+        return response, _json_body(request) if route.alone else None
+
+
+def _json_body(request: Request) -> Any:
+    if request.mimetype != "application/json" or (request.content_length or 0) > _KEPT_BODY:
+        return None
+    try:
+        return json.loads(request.get_data())
+    except ValueError:
+        return None

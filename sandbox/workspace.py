@@ -1,0 +1,103 @@
+"""The workspace as one value: its state and how it behaves right now.
+
+Owns: what every handler needs. Must not answer requests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox import paths
+from sandbox.faults import Faults, RateLimits
+from sandbox.options import Behaviour, Limits, Options
+from sandbox.permissions import EVERYONE, Directory, Grant
+from sandbox.runner import Executes, Runner
+from sandbox.store import Store
+from sandbox.tree import Tree
+
+_REMEMBERED_CALLS = 50_000
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call that came in.
+
+    Attributes:
+        method: the HTTP method.
+        path: the path without query, percent-decoded.
+        query: the query arguments.
+        status: the answer's status, 0 where the connection was reset instead.
+        user: who called, empty without a valid token.
+        fault: the kind of the fault that struck, or empty.
+        body: the JSON body of a call that was handled and had one, else None.
+        milliseconds: how long the answer took.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    status: int
+    user: str
+    fault: str
+    body: Any
+    milliseconds: float
+
+
+class Workspace:
+    """All state, and the switches that can be turned while it runs."""
+
+    def __init__(self, options: Options, executor: Executes | None = None) -> None:
+        """Open the state.
+
+        Args:
+            options: how the workspace is started.
+            executor: what executes tasks instead of ``sandbox.execution``.
+
+        Raises:
+            ValueError: the state file can't be used.
+        """
+        self.options = options
+        self.url = ""
+        self.behaviour: Behaviour = options.behaviour
+        self.latency_ms = options.latency_ms
+        self.rate_limits: RateLimits | None = None
+        self.faults = Faults(options.faults)
+        self.stopping = threading.Event()
+        self.calls: deque[CallRecord] = deque(maxlen=_REMEMBERED_CALLS)
+        self.store = Store(options.state)
+        self.directory = Directory(self.store)
+        self.tree = Tree(self.store)
+        self.runner = Runner(
+            self.store,
+            self.tree,
+            cache=options.cache,
+            environ=options.environ,
+            stopping=self.stopping,
+            executor=executor,
+        )
+        self.limit(options.limits)
+        with self.store.transaction():
+            self.new = self.tree.get(paths.WORKSPACE) is None
+            if self.new:
+                self._furnish()
+
+    def _furnish(self) -> None:
+        """Make the folders every workspace has; everybody may write to Shared."""
+        for name in ("Users", "Shared", "Repos"):
+            self.tree.make_folders(f"{paths.WORKSPACE}/{name}")
+        self.tree.make_folders(paths.VOLUMES)
+        shared = f"{paths.WORKSPACE}/Shared"
+        self.directory.grant("directories", shared, Grant("group_name", EVERYONE, "CAN_MANAGE"))
+
+    def limit(self, limits: Limits) -> None:
+        """Turn the documented rate limits on or off; buckets start full."""
+        self.rate_limits = RateLimits() if limits == "documented" else None
+
+    def close(self) -> None:
+        """End runs and close the state."""
+        self.stopping.set()
+        self.runner.stop()
+        self.store.close()
