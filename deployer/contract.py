@@ -29,7 +29,7 @@ class InputType(StrEnum):
     INTEGER = "integer"
     DURATION = "duration"
     CHOICE = "choice"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - the name of a type, not a password
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,12 @@ INPUTS: tuple[Input, ...] = (
     ),
     Input(
         "databricks-host",
-        "The workspace's address, such as `https://adb-123.4.azuredatabricks.net`; default: `DATABRICKS_HOST`.",
+        "The workspace's address, such as `https://adb-123.4.azuredatabricks.net`; "
+        "default: `DATABRICKS_HOST`.",
     ),
     Input(
         "databricks-token",
-        "A personal access token. Prefer the environment variables of Databricks' unified authentication.",
+        "A personal access token. Prefer OAuth, by Databricks' own environment variables.",
         InputType.SECRET,
     ),
     Input(

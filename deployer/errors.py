@@ -6,7 +6,8 @@ Must not import anything of the project: every other module raises these.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +15,7 @@ DOCS = "docs/errors.md"
 
 
 class FailureReason(StrEnum):
-    """Why a run did not do what was asked; also the output `failure-reason` and an anchor of docs/errors.md."""
+    """Why a run did not do what was asked; each is an anchor of docs/errors.md."""
 
     INVALID_INPUT = "invalid-input"
     NO_LIBRARY_FILE = "no-library-file"
@@ -125,3 +126,12 @@ def raise_if_any(problems: Iterable[Problem]) -> None:
     found = tuple(problems)
     if found:
         raise DeployError(*found)
+
+
+@contextmanager
+def gather(problems: list[Problem]) -> Iterator[None]:
+    """Add the problems of a `DeployError` raised inside to `problems`, instead of raising it."""
+    try:
+        yield
+    except DeployError as error:
+        problems.extend(error.problems)

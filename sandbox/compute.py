@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sandbox.errors import JsonObject, invalid_parameter, not_found
-from sandbox.jobs import page_token, position_of
-from sandbox.routing import Call, Route, required
+from sandbox.routing import Call, Route, page_token, position_of, required
 from sandbox.store import Store
 
 KINDS = {"clusters": "cluster_id", "policies": "policy_id", "pipelines": "pipeline_id"}

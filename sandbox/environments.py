@@ -26,8 +26,9 @@ from deployer.checks.java import installer_environment
 from sandbox import processes
 from sandbox.requirement_lines import InstallationError, Requirements, Step
 
-PYSPARK = "pyspark==4.3.0"
-"""What every environment starts with, as a runtime brings its Spark; libraries may replace it."""
+BASE = ("pyspark[sql]==4.3.0", "pandas<3")
+"""What every environment starts with: as a runtime does, Spark with pandas, NumPy and PyArrow,
+which libraries use without declaring them. A library that wants another version replaces it."""
 
 INSTALL_LIMIT_S = 900
 """Time for one installation; the first download of PySpark is 450 MB."""
@@ -155,7 +156,7 @@ def environment_key(requirements: Requirements) -> str:
     are not pinned resolve once: as on a real cluster, the installed version stays.
     """
     steps = [[list(step.lines), list(step.constraints)] for step in requirements.steps]
-    content = json.dumps([PYSPARK, sys.version, steps])
+    content = json.dumps([BASE, sys.version, steps])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -191,7 +192,7 @@ class Environments:
     ) -> None:
         """Make the environment beside its place and move it there, so that it is never partial.
 
-        All start as copies of one that has PySpark alone: as in a runtime, what is installed
+        All start as copies of one that has `BASE` alone: as in a runtime, what is installed
         stays, unless a library wants another (delta-spark, for one, wants a certain PySpark).
         """
         work = Path(tempfile.mkdtemp(prefix=".building-", dir=self._folder))
@@ -203,8 +204,8 @@ class Environments:
             else:
                 place: Command = ["--python", sys.executable, "--relocatable", new.folder]
                 self._uv(["venv", *place], cancelled)
-                spark: Command = ["--compile-bytecode", "--python", new.python, PYSPARK]
-                self._uv(["pip", "install", *spark], cancelled)
+                base_packages: Command = ["--compile-bytecode", "--python", new.python, *BASE]
+                self._uv(["pip", "install", *base_packages], cancelled)
             for step in requirements.steps:
                 self._install(step, new, work, cancelled)
             new.folder.rename(ready.folder)

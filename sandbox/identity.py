@@ -7,9 +7,18 @@ who may what: permissions.py does. Sources: facts B4, B7 and D, the SCIM and Per
 from __future__ import annotations
 
 from sandbox import paths
-from sandbox.errors import JsonObject, not_found, path_missing, permission_denied
-from sandbox.jobs import find, grant_from_json, missing, viewable
-from sandbox.permissions import ADMINS, MANAGE, VIEW, Grant, User, no_manage_on_acl
+from sandbox.errors import JsonObject, invalid_parameter, not_found, path_missing, permission_denied
+from sandbox.job_rows import find
+from sandbox.jobs import missing, viewable
+from sandbox.permissions import (
+    ADMINS,
+    MANAGE,
+    VIEW,
+    Grant,
+    User,
+    grant_from,
+    no_manage_on_acl,
+)
 from sandbox.routing import Call, Route, required
 from sandbox.tree import DIRECTORY
 from sandbox.workspace import Workspace
@@ -78,11 +87,14 @@ def directory_permissions(call: Call) -> JsonObject:
 
 def _write(call: Call, kind: str, name: str) -> None:
     """PUT replaces the lines, PATCH adds to them."""
-    lines = required(call.body(), "access_control_list", list)
+    try:
+        lines = [grant_from(line) for line in required(call.body(), "access_control_list", list)]
+    except ValueError as error:
+        raise invalid_parameter(str(error)) from error
     if call.request.method == "PUT":
         call.workspace.directory.clear(kind, name)
     for line in lines:
-        grant_from_json(call.workspace.directory, kind, name, line)
+        call.workspace.directory.grant(kind, name, line)
 
 
 def _shown(

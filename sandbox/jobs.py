@@ -1,27 +1,16 @@
 """The Jobs API: create, list, get, update, reset, delete; versions 2.1 and 2.2.
 
-Owns: the endpoints and the rows of jobs. The rules of merging and paging stand in merge.py, runs in
-runs.py. Sources: facts B1 to B4 and the Jobs API docs.
+Owns: these endpoints, and what the API refuses. Must not merge, order or cut settings: merge.py does.
+Sources: facts B1 to B4 and the Jobs API docs.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-
-from sandbox import merge
-from sandbox.errors import (
-    ApiError,
-    JsonObject,
-    invalid_parameter,
-    permission_denied,
-)
-from sandbox.permissions import VIEW, Directory, Grant, User, need_manage, need_view
-from sandbox.routing import Call, Route, required, whole_number
-from sandbox.store import Store, now_ms
+from sandbox import job_rows, merge
+from sandbox.errors import ApiError, JsonObject, invalid_parameter, permission_denied
+from sandbox.job_rows import Job, run_as_of
+from sandbox.permissions import VIEW, User, grant_from, need_manage, need_view
+from sandbox.routing import Call, Route, page_token, position_of, required, whole_number
 
 MAX_TASKS = 1000
 """Tasks of one job (Jobs API docs)."""
@@ -33,99 +22,6 @@ _GIT_PROVIDERS = (
 )
 
 
-@dataclass(frozen=True)
-class Job:
-    """One row of jobs; ``settings`` as stored, in the order in which they came."""
-
-    job_id: int
-    sequence: int
-    creator: str
-    run_as: str
-    created_time: int
-    settings: JsonObject
-
-
-_SELECT = "SELECT job_id, sequence, creator, run_as, created_time, settings FROM jobs"
-
-
-def _job(row: tuple[Any, ...]) -> Job:
-    *known, settings = row
-    return Job(*known, json.loads(settings))
-
-
-def find(store: Store, job_id: int) -> Job | None:
-    """The job with this id."""
-    found = store.row(_SELECT + " WHERE job_id = ?", job_id)
-    return None if found is None else _job(found)
-
-
-def all_jobs(store: Store) -> list[Job]:
-    """All jobs, the newest first."""
-    rows = store.rows(_SELECT + " ORDER BY sequence DESC")
-    return [_job(row) for row in rows]
-
-
-def insert(
-    store: Store,
-    directory: Directory,
-    settings: JsonObject,
-    *,
-    creator: str,
-    job_id: int | None = None,
-    run_as: str | None = None,
-    created_time: int | None = None,
-) -> int:
-    """Add a job without any check; its creator owns it.
-
-    Raises:
-        ValueError: the id is taken.
-    """
-    with store.transaction():
-        sequence = store.next_id()
-        number = sequence if job_id is None else job_id
-        if find(store, number) is not None:
-            raise ValueError(f"There is a job {number} already.")
-        store.reserve_id(number)
-        store.run(
-            "INSERT INTO jobs (job_id, sequence, creator, run_as, created_time, settings, name)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            number,
-            sequence,
-            creator,
-            run_as or creator,
-            now_ms() if created_time is None else created_time,
-            json.dumps(settings),
-            _folded_name(settings),
-        )
-        directory.grant("jobs", str(number), Grant("user_name", creator, "IS_OWNER"))
-    return number
-
-
-def replace_settings(store: Store, job_id: int, settings: JsonObject) -> None:
-    """Store other settings for a job; run_as of the settings, where given, is who it runs as."""
-    with store.transaction():
-        store.run(
-            "UPDATE jobs SET settings = ?, name = ? WHERE job_id = ?",
-            json.dumps(settings),
-            _folded_name(settings),
-            job_id,
-        )
-        run_as = _run_as(settings)
-        if run_as:
-            store.run("UPDATE jobs SET run_as = ? WHERE job_id = ?", run_as, job_id)
-
-
-def _folded_name(settings: JsonObject) -> str:
-    return str(settings.get("name", "Untitled")).casefold()
-
-
-def _run_as(settings: JsonObject) -> str:
-    given = settings.get("run_as")
-    if not isinstance(given, dict):
-        return ""
-    return str(given.get("user_name") or given.get("service_principal_name") or "")
-
-
 def missing(job_id: int, status: int) -> ApiError:
     """The answer for a job that does not exist; both forms were seen (facts B4)."""
     message = f"Job {job_id} does not exist."
@@ -135,7 +31,7 @@ def missing(job_id: int, status: int) -> ApiError:
 
 def viewable(call: Call, job_id: int) -> Job:
     """The job, for a caller who may see it; permission is checked before existence (facts B4)."""
-    job = find(call.workspace.store, job_id)
+    job = job_rows.find(call.workspace.store, job_id)
     behaviour = call.workspace.behaviour
     if job is not None or behaviour.permission_first:
         need_view(call.workspace.directory, call.user, job_id)
@@ -145,7 +41,7 @@ def viewable(call: Call, job_id: int) -> Job:
 
 
 def _manageable(call: Call, job_id: int) -> Job:
-    job = find(call.workspace.store, job_id)
+    job = job_rows.find(call.workspace.store, job_id)
     behaviour = call.workspace.behaviour
     if job is not None or behaviour.permission_first:
         need_manage(call.workspace.directory, call.user, job_id)
@@ -198,8 +94,8 @@ def _objects(settings: JsonObject, name: str) -> list[JsonObject]:
 
 def _check_run_as(user: User, settings: JsonObject, old: JsonObject) -> None:
     # Facts B3: sending run_as takes a role on that principal; admins have it.
-    named = _run_as(settings)
-    if named and named not in (user.name, _run_as(old)) and not user.admin:
+    named = run_as_of(settings)
+    if named and named not in (user.name, run_as_of(old)) and not user.admin:
         raise permission_denied(f"User {user.name} may not run jobs as {named}.")
 
 
@@ -224,41 +120,25 @@ def create(call: Call) -> JsonObject:
     settings = _with_queue(call, _stored(call, settings))
     if call.workspace.behaviour.create_defaults:
         settings = merge.with_defaults(settings)
-    job_id = insert(
+    job_id = job_rows.insert(
         call.workspace.store,
         call.workspace.directory,
         settings,
         creator=call.user.name,
-        run_as=_run_as(settings) or None,
+        run_as=run_as_of(settings) or None,
     )
-    for line in access:
-        grant_from_json(call.workspace.directory, "jobs", str(job_id), line)
+    try:
+        for line in access:
+            call.workspace.directory.grant("jobs", str(job_id), grant_from(line))
+    except ValueError as error:
+        raise invalid_parameter(str(error)) from error
     return {"job_id": job_id}
-
-
-def grant_from_json(directory: Directory, kind: str, name: str, line: object) -> None:
-    """Add one line of an ``access_control_list``.
-
-    Raises:
-        ApiError: it names no principal or an unknown level.
-    """
-    if not isinstance(line, dict):
-        raise invalid_parameter(f"Invalid access control {line!r}")
-    level = required(line, "permission_level", str)
-    for principal_kind in ("user_name", "group_name", "service_principal_name"):
-        if principal_kind in line:
-            try:
-                directory.grant(kind, name, Grant(principal_kind, str(line[principal_kind]), level))
-            except ValueError as error:
-                raise invalid_parameter(str(error)) from error
-            return
-    raise invalid_parameter("An access control names a user, a group or a service principal.")
 
 
 def get(call: Call) -> JsonObject:
     """GET jobs/get."""
     job = viewable(call, call.number("job_id"))
-    start = _position(call.request.args.get("page_token", ""))
+    start = position_of(call)
     settings = merge.as_returned(job.settings, call.workspace.behaviour)
     more = False
     if call.workspace.behaviour.array_paging:
@@ -275,26 +155,6 @@ def get(call: Call) -> JsonObject:
     return answer
 
 
-def page_token(position: int) -> str:
-    """An opaque token for a position; clients must not read it."""
-    return base64.urlsafe_b64encode(f"at:{position}".encode()).decode()
-
-
-def _position(token: str) -> int:
-    if not token:
-        return 0
-    try:
-        position = base64.urlsafe_b64decode(token).decode().removeprefix("at:")
-        return int(position)
-    except ValueError:
-        raise invalid_parameter(f"Invalid page token: {token}") from None
-
-
-def position_of(call: Call) -> int:
-    """The position that the caller's page_token stands for; 0 without one."""
-    return _position(call.request.args.get("page_token", ""))
-
-
 def list_jobs(call: Call) -> JsonObject:
     """GET jobs/list: the newest first; a page starts after the last job of the page before.
 
@@ -308,7 +168,7 @@ def list_jobs(call: Call) -> JsonObject:
     below = position_of(call) or 2**62
     chosen: list[Job] = []
     more = False
-    for job in _named(workspace.store, call.request.args.get("name", ""), below):
+    for job in job_rows.named(workspace.store, call.request.args.get("name", ""), below):
         if workspace.behaviour.list_only_viewable and (
             workspace.directory.job_reach(call.user, job.job_id) < VIEW
         ):
@@ -323,22 +183,6 @@ def list_jobs(call: Call) -> JsonObject:
     if more:
         answer["next_page_token"] = page_token(chosen[-1].sequence)
     return answer
-
-
-def _named(store: Store, name: str, below: int) -> Iterator[Job]:
-    """Jobs older than a sequence number, the newest first; a name has to match but for case."""
-    while True:
-        rows = store.rows(
-            _SELECT + " WHERE sequence < ? AND (? = '' OR name = ?) ORDER BY sequence DESC LIMIT ?",
-            below,
-            name,
-            name.casefold(),
-            _LIST_LIMIT + 1,
-        )
-        yield from map(_job, rows)
-        if len(rows) <= _LIST_LIMIT:
-            return
-        below = rows[-1][1]
 
 
 def _listed(call: Call, job: Job, *, expand: bool) -> JsonObject:
@@ -377,7 +221,7 @@ def update(call: Call) -> JsonObject:
     except ValueError as error:
         raise invalid_parameter(str(error)) from error
     _check(settings)
-    replace_settings(call.workspace.store, job.job_id, _stored(call, settings))
+    job_rows.replace_settings(call.workspace.store, job.job_id, _stored(call, settings))
     return {}
 
 
@@ -391,22 +235,15 @@ def reset(call: Call) -> JsonObject:
     _check(new)
     _check_run_as(call.user, new, job.settings)
     settings = _with_queue(call, merge.reset(job.settings, new, behaviour))
-    replace_settings(call.workspace.store, job.job_id, _stored(call, settings))
+    job_rows.replace_settings(call.workspace.store, job.job_id, _stored(call, settings))
     return {}
 
 
 def delete(call: Call) -> JsonObject:
     """POST jobs/delete."""
     job = _manageable(call, whole_number(call.body(), "job_id"))
-    remove(call.workspace.store, call.workspace.directory, job.job_id)
+    job_rows.remove(call.workspace.store, call.workspace.directory, job.job_id)
     return {}
-
-
-def remove(store: Store, directory: Directory, job_id: int) -> None:
-    """Delete a job and its access list; its runs stay."""
-    with store.transaction():
-        store.run("DELETE FROM jobs WHERE job_id = ?", job_id)
-        directory.clear("jobs", str(job_id))
 
 
 ROUTES = tuple(

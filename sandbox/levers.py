@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any, Literal
 
-from sandbox import compute, identity, jobs, paths, runs
+from sandbox import compute, identity, job_rows, paths, runs
 from sandbox.errors import JsonObject
 from sandbox.faults import Fault
 from sandbox.options import Limits
@@ -42,7 +42,7 @@ class Levers:
         Raises:
             ValueError: the id is taken.
         """
-        return jobs.insert(
+        return job_rows.insert(
             self._workspace.store,
             self._workspace.directory,
             settings,
@@ -53,7 +53,7 @@ class Levers:
 
     def jobs(self) -> dict[int, JsonObject]:
         """Settings of all jobs by id, as stored: whole, unsorted, uncut; the oldest job first."""
-        found = reversed(jobs.all_jobs(self._workspace.store))
+        found = reversed(job_rows.all_jobs(self._workspace.store))
         return {job.job_id: job.settings for job in found}
 
     def job(self, job_id: int) -> JsonObject:
@@ -62,18 +62,18 @@ class Levers:
         Raises:
             KeyError: no such job.
         """
-        found = jobs.find(self._workspace.store, job_id)
+        found = job_rows.find(self._workspace.store, job_id)
         if found is None:
             raise KeyError(job_id)
         return found.settings
 
     def set_job(self, job_id: int, settings: JsonObject) -> None:
         """Replace the settings of a job, unchecked, as somebody else's edit would."""
-        jobs.replace_settings(self._workspace.store, job_id, settings)
+        job_rows.replace_settings(self._workspace.store, job_id, settings)
 
     def delete_job(self, job_id: int) -> None:
         """Delete a job."""
-        jobs.remove(self._workspace.store, self._workspace.directory, job_id)
+        job_rows.remove(self._workspace.store, self._workspace.directory, job_id)
 
     # --- files
 
@@ -224,7 +224,7 @@ class Levers:
                     {"name": user.name, "groups": list(user.groups)}
                     for user in identity.users(self._workspace)
                 ],
-                "runs": self._workspace.runner.bodies(),
+                "runs": self._workspace.runner.rows.bodies(),
                 **{
                     kind: store.documents(kind) for kind in (*compute.KINDS, "libraries", "volumes")
                 },

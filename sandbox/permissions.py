@@ -77,6 +77,21 @@ def rank(level: str) -> int:
     return _RANKS[level]
 
 
+def grant_from(line: object) -> Grant:
+    """A grant from a line of an ``access_control_list`` (Permissions API docs).
+
+    Raises:
+        ValueError: it names no principal, or no level that exists.
+    """
+    if not isinstance(line, dict) or not isinstance(line.get("permission_level"), str):
+        raise ValueError(f"An access control has a permission_level: {line!r}")  # noqa: TRY004 - bad input
+    rank(line["permission_level"])
+    for kind in _PRINCIPAL_KINDS:
+        if isinstance(line.get(kind), str):
+            return Grant(kind, line[kind], line["permission_level"])
+    raise ValueError(f"An access control has one of {', '.join(_PRINCIPAL_KINDS)}.")
+
+
 class Directory:
     """The users and the access lists, in the store."""
 

@@ -6,6 +6,7 @@ Must not hold state.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -147,3 +148,23 @@ def whole_number(body: Mapping[str, Any], name: str) -> int:
         return int(value)
     except ValueError:
         raise invalid_parameter(f"Invalid value for {name}: {value!r}") from None
+
+
+def page_token(position: int) -> str:
+    """An opaque token for a position; clients must not read it."""
+    return base64.urlsafe_b64encode(f"at:{position}".encode()).decode()
+
+
+def position_of(call: Call) -> int:
+    """The position that the caller's page_token stands for; 0 without one.
+
+    Raises:
+        ApiError: it is no token of ours.
+    """
+    token = call.request.args.get("page_token", "")
+    if not token:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(token).decode().removeprefix("at:"))
+    except ValueError:
+        raise invalid_parameter(f"Invalid page token: {token}") from None

@@ -6,7 +6,7 @@ docs (RunState, RunStatus, RunIf).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from sandbox.errors import JsonObject
 
@@ -43,8 +43,12 @@ def state(life_cycle: str, result: str = "", message: str = "") -> JsonObject:
     return {"state": old, "status": new}
 
 
+def _all_succeeded(results: Sequence[str]) -> bool:
+    return all(each == SUCCESS for each in results)
+
+
 _RUN_IF: Mapping[str, Callable[[Sequence[str]], bool]] = {
-    "ALL_SUCCESS": lambda results: all(each == SUCCESS for each in results),
+    "ALL_SUCCESS": _all_succeeded,
     "ALL_DONE": lambda _: True,
     "ALL_FAILED": lambda results: all(each == FAILED for each in results),
     "AT_LEAST_ONE_FAILED": lambda results: any(each == FAILED for each in results),
@@ -55,7 +59,7 @@ _RUN_IF: Mapping[str, Callable[[Sequence[str]], bool]] = {
 
 def verdict(run_if: str, results: Sequence[str]) -> str:
     """Whether a task whose dependencies ended so runs: empty for yes, else its result."""
-    if not results or _RUN_IF.get(run_if, _RUN_IF["ALL_SUCCESS"])(results):
+    if not results or _RUN_IF.get(run_if, _all_succeeded)(results):
         return ""
     if run_if not in ("ALL_SUCCESS", "NONE_FAILED"):
         return EXCLUDED
@@ -72,6 +76,23 @@ def dependencies(task: Mapping[str, object]) -> list[str]:
     if not isinstance(depends_on, list):
         return []
     return [str(each.get("task_key")) for each in depends_on if isinstance(each, dict)]
+
+
+def ready(
+    tasks: Mapping[str, Mapping[str, object]],
+    started: Container[str],
+    results: Mapping[str, str],
+) -> list[str]:
+    """The keys of tasks that can start: not started, and everything they depend on has ended.
+
+    A dependency on a task that does not exist holds nothing up.
+    """
+    return [
+        key
+        for key, task in tasks.items()
+        if key not in started
+        and all(each in results for each in dependencies(task) if each in tasks)
+    ]
 
 
 def run_result(tasks: Iterable[Mapping[str, object]], results: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Runs on their way: starting, ordering tasks, cancelling, ending.
 
-Owns: the rows of runs and the threads that drive them. Tasks are executed by sandbox.execution; the
-endpoints stand in runs.py, the rules in run_states.py.
+Owns: the threads that drive runs. Must not execute tasks: sandbox.execution does. The endpoints stand
+in runs.py, the rules in run_states.py.
 
 A run keeps the settings it started with, but a task reads its libraries when it starts: a file
 deleted meanwhile is missing then, as in the real service (facts B3, databricks/cli #2958).
@@ -9,6 +9,7 @@ deleted meanwhile is missing then, as in the real service (facts B3, databricks/
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import queue
@@ -21,17 +22,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sandbox import paths
 from sandbox.errors import JsonObject
+from sandbox.run_rows import RunRows
 from sandbox.run_states import (
     ACTIVE,
     CANCELED,
     FAILED,
     SUCCESS,
     dependencies,
+    ready,
     run_result,
     state,
     verdict,
 )
-from sandbox.store import Store, now_ms
+from sandbox.store import Store, StoreClosedError, now_ms
 from sandbox.tree import DIRECTORY, Tree
 
 if TYPE_CHECKING:
@@ -85,6 +88,7 @@ class Runner:
             executor: what executes tasks; None takes ``sandbox.execution`` when it is needed.
         """
         self._store = store
+        self.rows = RunRows(store)
         self._tree = tree
         self._cache = cache
         self._environ = environ
@@ -100,72 +104,7 @@ class Runner:
         """What ran when the sandbox stopped can't go on; held runs can."""
         for run_id, plan in self._store.rows("SELECT run_id, plan FROM runs WHERE active = 1"):
             if not json.loads(plan)["held"]:
-                self.finish(run_id, "INTERNAL_ERROR", FAILED, "The sandbox was stopped.")
-
-    # --- rows
-
-    def add(self, body: JsonObject, plan: JsonObject) -> int:
-        """Store a new run; ``plan`` holds ``settings``, ``tasks``, ``parameters`` and ``held``."""
-        with self._store.transaction():
-            run_id = self._store.next_id()
-            body |= {"run_id": run_id, "job_run_id": run_id, "original_attempt_run_id": run_id}
-            for task in body["tasks"]:
-                task["run_id"] = self._store.next_id()
-                self._store.run(
-                    "INSERT INTO task_runs (run_id, parent, output) VALUES (?, ?, '{}')",
-                    task["run_id"],
-                    run_id,
-                )
-            self._store.run(
-                "INSERT INTO runs (run_id, job_id, active, start_time, body, plan)"
-                " VALUES (?, ?, 1, ?, ?, ?)",
-                run_id,
-                body["job_id"],
-                body["start_time"],
-                json.dumps(body),
-                json.dumps(plan),
-            )
-        return run_id
-
-    def body(self, run_id: int) -> JsonObject | None:
-        """A run as stored."""
-        found = self._store.row("SELECT body FROM runs WHERE run_id = ?", run_id)
-        return None if found is None else dict(json.loads(found[0]))
-
-    def bodies(self) -> list[JsonObject]:
-        """All runs as stored, the oldest first."""
-        rows = self._store.rows("SELECT body FROM runs ORDER BY run_id")
-        return [json.loads(body) for (body,) in rows]
-
-    def active(self, job_id: int) -> int:
-        """How many runs of a job are not over and not queued."""
-        found = self._store.rows("SELECT body FROM runs WHERE job_id = ? AND active = 1", job_id)
-        states = [json.loads(body)["state"]["life_cycle_state"] for (body,) in found]
-        return sum(each != "QUEUED" for each in states)
-
-    def _put(self, run_id: int, body: JsonObject) -> None:
-        self._store.run(
-            "UPDATE runs SET body = ?, active = ? WHERE run_id = ?",
-            json.dumps(body),
-            int(body["state"]["life_cycle_state"] in ACTIVE),
-            run_id,
-        )
-
-    def _change(self, run_id: int, changes: JsonObject) -> None:
-        with self._store.transaction():
-            body = self.body(run_id)
-            if body is not None:
-                self._put(run_id, {**body, **changes})
-
-    def _change_task(self, run_id: int, task_key: str, changes: JsonObject) -> None:
-        with self._store.transaction():
-            body = self.body(run_id)
-            if body is None:
-                return
-            for task in body["tasks"]:
-                if task["task_key"] == task_key:
-                    task |= changes
-            self._put(run_id, body)
+                self._close(run_id, "INTERNAL_ERROR", FAILED, "The sandbox was stopped.")
 
     # --- life
 
@@ -186,24 +125,29 @@ class Runner:
         if event is None:
             self.finish(run_id, "TERMINATED", CANCELED, "Run cancelled.")
             return
-        self._change(run_id, state("TERMINATING"))
+        self.rows.change(run_id, state("TERMINATING"))
         event.set()
 
     def finish(self, run_id: int, life_cycle: str, result: str, message: str = "") -> None:
-        """End a run and what of it was not over; start the next queued one of its job."""
+        """End a run that is not over; start the next queued one of its job."""
+        job_id = self._close(run_id, life_cycle, result, message)
+        if job_id and not self._stopping.is_set():
+            self._start_next(job_id)
+
+    def _close(self, run_id: int, life_cycle: str, result: str, message: str) -> int:
+        """End a run and what of it was not over; its job's id, or 0 when it was over."""
         with self._store.transaction():
-            body = self.body(run_id)
+            body = self.rows.body(run_id)
             if body is None or body["state"]["life_cycle_state"] not in ACTIVE:
-                return
+                return 0
             end = now_ms()
             over = state(life_cycle, result, message)
             for task in body["tasks"]:
                 if task["state"]["life_cycle_state"] in ACTIVE:
                     task.update(over, end_time=end)
             duration = end - body["start_time"]
-            self._put(run_id, {**body, **over, "end_time": end, "run_duration": duration})
-        if not self._stopping.is_set():
-            self._start_next(body["job_id"])
+            self.rows.put(run_id, {**body, **over, "end_time": end, "run_duration": duration})
+        return int(body["job_id"])
 
     def _start_next(self, job_id: int) -> None:
         rows = self._store.rows(
@@ -213,7 +157,7 @@ class Runner:
         for run_id, body, plan in rows:
             queued = json.loads(body)["state"]["life_cycle_state"] == "QUEUED"
             if queued and not json.loads(plan)["held"]:
-                self._change(run_id, state("PENDING"))
+                self.rows.change(run_id, state("PENDING"))
                 self.start(run_id)
                 return
 
@@ -232,13 +176,19 @@ class Runner:
     # --- one run
 
     def _drive(self, run_id: int) -> None:
+        with contextlib.suppress(StoreClosedError):
+            self._drive_to_the_end(run_id)
+
+    def _drive_to_the_end(self, run_id: int) -> None:
         try:
             results = self._run_tasks(run_id)
+        except StoreClosedError:
+            raise
         except Exception:  # noqa: BLE001 - the run has to end whatever broke; the log tells
             _LOG.exception("run %d broke", run_id)
             self.finish(run_id, "INTERNAL_ERROR", FAILED, "The sandbox could not go on; see log.")
         else:
-            tasks = self._plan(run_id)["tasks"]
+            tasks = self.rows.plan(run_id)["tasks"]
             result = run_result(tasks, results)
             failed = [key for key, each in results.items() if each == FAILED]
             message = f"Task {failed[0]} failed with message: {_FAILURE}." if failed else ""
@@ -252,44 +202,32 @@ class Runner:
                 self._cancelled.pop(run_id, None)
                 self._threads.pop(run_id, None)
 
-    def _plan(self, run_id: int) -> dict[str, Any]:
-        found = self._store.row("SELECT plan FROM runs WHERE run_id = ?", run_id)
-        return dict(json.loads(found[0])) if found else {"tasks": [], "settings": {}}
-
     def _run_tasks(self, run_id: int) -> dict[str, str]:
         """Run all tasks in the order of their dependencies; how each ended."""
-        plan, cancelled = self._plan(run_id), self._cancelled[run_id]
-        self._change(run_id, state("RUNNING"))
-        waiting = {str(task["task_key"]): task for task in plan["tasks"]}
+        plan, cancelled = self.rows.plan(run_id), self._cancelled[run_id]
+        self.rows.change(run_id, state("RUNNING"))
+        tasks = {str(task["task_key"]): task for task in plan["tasks"]}
+        started: set[str] = set()
         results: dict[str, str] = {}
         ended: queue.Queue[tuple[str, str]] = queue.Queue()
-        running = 0
-        while waiting or running:
-            for key, task in list(waiting.items()):
-                upstream = [
-                    each for each in dependencies(task) if each in waiting or each in results
-                ]
-                if not all(each in results for each in upstream):
-                    continue
-                del waiting[key]
-                skipped = verdict(str(task.get("run_if", "")), [results[each] for each in upstream])
+        while len(results) < len(tasks):
+            for key in ready(tasks, started, results):
+                started.add(key)
+                task = tasks[key]
+                upstream = [results[each] for each in dependencies(task) if each in results]
+                skipped = verdict(str(task.get("run_if") or "ALL_SUCCESS"), upstream)
                 if cancelled.is_set():
                     skipped = CANCELED
                 if skipped:
-                    self._change_task(run_id, key, _over(skipped))
+                    self.rows.change_task(run_id, key, _over(skipped))
                     ended.put((key, skipped))
                 else:
-                    worker = threading.Thread(
-                        target=self._run_task, args=(run_id, plan, task, ended), daemon=True
-                    )
-                    worker.start()
-                running += 1
-            if not running:
+                    arguments = (run_id, plan, task, ended)
+                    threading.Thread(target=self._run_task, args=arguments, daemon=True).start()
+            if len(started) == len(results):
                 # What is left waits for itself; the real API refuses such a job.
-                results.update(dict.fromkeys(waiting, FAILED))
-                break
+                return {**dict.fromkeys(tasks, FAILED), **results}
             key, result = ended.get()
-            running -= 1
             results[key] = result
         return results
 
@@ -302,14 +240,16 @@ class Runner:
     ) -> None:
         key, result = str(task["task_key"]), FAILED
         try:
-            self._change_task(run_id, key, {**state("RUNNING"), "start_time": now_ms()})
+            self.rows.change_task(run_id, key, {**state("RUNNING"), "start_time": now_ms()})
             result = self._execute(run_id, plan, task)
+        except StoreClosedError:
+            _LOG.info("task %s of run %d was left behind", key, run_id)
         except Exception as error:  # noqa: BLE001 - the task has to end whatever broke
             _LOG.exception("task %s of run %d broke", key, run_id)
             message = f"The sandbox could not execute the task: {error}"
             changes = {**state("INTERNAL_ERROR", FAILED, message), "end_time": now_ms()}
-            self._change_task(run_id, key, changes)
-            self._put_output(run_id, key, {"error": message})
+            self.rows.change_task(run_id, key, changes)
+            self.rows.put_output(run_id, key, {"error": message})
         finally:
             ended.put((key, result))
 
@@ -322,30 +262,14 @@ class Runner:
         output: JsonObject = {"logs": outcome.logs, "logs_truncated": False}
         if not outcome.succeeded:
             output |= {"error": outcome.error, "error_trace": outcome.error_trace}
-        self._put_output(run_id, outcome.task_key, output)
+        self.rows.put_output(run_id, outcome.task_key, output)
         times = {
             "start_time": outcome.started_ms,
             "end_time": outcome.ended_ms,
             "execution_duration": outcome.ended_ms - outcome.started_ms,
         }
-        self._change_task(run_id, str(task["task_key"]), {**_over(result), **times})
+        self.rows.change_task(run_id, str(task["task_key"]), {**_over(result), **times})
         return result
-
-    def _put_output(self, run_id: int, task_key: str, output: JsonObject) -> None:
-        for task in (self.body(run_id) or {"tasks": []})["tasks"]:
-            if task["task_key"] == task_key:
-                self._store.run(
-                    "UPDATE task_runs SET output = ? WHERE run_id = ?",
-                    json.dumps(output),
-                    task["run_id"],
-                )
-
-    def output(self, task_run_id: int) -> tuple[int, JsonObject] | None:
-        """The run a task belongs to, and what the task left."""
-        found = self._store.row(
-            "SELECT parent, output FROM task_runs WHERE run_id = ?", task_run_id
-        )
-        return None if found is None else (found[0], json.loads(found[1]))
 
     def _with_executor(self) -> Executes:
         """The executor, made at the first use: it brings Spark along.

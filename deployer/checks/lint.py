@@ -157,7 +157,7 @@ def _ruff_check(
 ) -> tuple[list[Finding], Completed]:
     report = session.scratch.reports / "ruff.json"
     report.unlink(missing_ok=True)
-    argv = [ruff, "check", "--no-fix", "--no-cache", "--output-format", "json"]
+    argv: list[str | Path] = [ruff, "check", "--no-fix", "--no-cache", "--output-format", "json"]
     completed = session.run([*argv, "--output-file", report, "."], deadline)
     findings = [] if completed.timed_out else list(_of_ruff(report, session.project.path))
     for finding in findings:
@@ -225,7 +225,12 @@ def _flake8(session: Session, flake8: Path, deadline: Deadline) -> tuple[list[Fi
             findings.append(Finding(found["text"], path, at, column or None, found["code"]))
 
     # Unlike ruff and black, flake8 would read virtual environments and old builds.
-    argv = [flake8, "--format=default", "--color=never", "--extend-exclude=.venv,venv,build,dist"]
+    argv: list[str | Path] = [
+        flake8,
+        "--format=default",
+        "--color=never",
+        "--extend-exclude=.venv,venv,build,dist",
+    ]
     return findings, session.run([*argv, "."], deadline, on_line=read)
 
 

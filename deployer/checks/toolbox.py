@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruff import find_ruff_bin
+from ruff import find_ruff_bin  # type: ignore[import-untyped]  # it ships no types
 from uv import find_uv_bin
 
 from deployer.checks.java import JavaHome, installer_environment, provide_java

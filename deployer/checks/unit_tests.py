@@ -52,7 +52,7 @@ def run_tests(session: Session) -> Verdict:
     report.unlink(missing_ok=True)
     # xunit1 has the file and line of each test; the cache would change the project's folder.
     options = ["-o", "junit_family=xunit1", "-o", f"cache_dir={session.scratch.root / 'pytest'}"]
-    argv = [venv.python, "-m", "pytest", *options, f"--junitxml={report}"]
+    argv: list[str | Path] = [venv.python, "-m", "pytest", *options, f"--junitxml={report}"]
     completed = session.run(argv, deadline, env=env)
     if completed.timed_out:
         return session.too_slow(NAME, "pytest", completed, deadline)

@@ -49,7 +49,7 @@ def interpreter(requires_python: str) -> str:
 
 def make_venv(session: Session, path: Path, python: str, deadline: Deadline) -> Completed:
     """Make an empty virtual environment, replacing one that is there."""
-    argv = [
+    argv: list[str | Path] = [
         session.tools.uv,
         "venv",
         "--quiet",
@@ -66,5 +66,13 @@ def install(
     session: Session, venv: Venv, what: Sequence[str | Path], deadline: Deadline
 ) -> Completed:
     """Install `what` (arguments of `uv pip install`) into `venv`."""
-    argv = [session.tools.uv, "pip", "install", "--quiet", "--python", venv.python, *what]
+    argv: list[str | Path] = [
+        session.tools.uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        venv.python,
+        *what,
+    ]
     return session.run(argv, deadline, env=session.install_environment())

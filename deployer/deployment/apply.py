@@ -27,6 +27,7 @@ class State(StrEnum):
     WRITTEN = "written"
     ALREADY = "already"  # it stood there before we wrote: a run before us, or another person
     DRIFTED = "drifted"
+    GONE = "gone"  # deleted by somebody else: there is nothing left to move
     DENIED = "denied"
     FAILED = "failed"
     PENDING = "pending"  # never begun, because the run was stopped
@@ -76,7 +77,7 @@ def _move(jobs: Jobs, order: Order, rewire: Rewire) -> Applied:
         send = jobs.update if write.endpoint is Endpoint.UPDATE else jobs.reset
         send(rewire.job_id, write.settings)
     except NotFound:
-        return Applied(rewire, State.DRIFTED, "the job was deleted after the plan was made")
+        return Applied(rewire, State.GONE, "the job was deleted after the plan was made")
     except Denied as error:
         return Applied(rewire, State.DENIED, f"no permission to edit the job: {error}")
     except (Refused, Unavailable) as error:
@@ -119,7 +120,8 @@ def _verified(applied: Applied, settings: JsonObject | None) -> Applied:
     if applied.state not in {State.WRITTEN, State.ALREADY}:
         return applied
     if settings is None:
-        return Applied(applied.rewire, State.DRIFTED, "the job was deleted after it was moved")
+        detail = "it no longer names the library, or was deleted, after it was moved"
+        return Applied(applied.rewire, State.GONE, detail)
     if not _stands(settings, applied.rewire):
         detail = (
             "reading it back shows another version: someone else wrote the job at the same time"

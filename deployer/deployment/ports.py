@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from deployer.errors import DeployError, FailureReason, fail
 from deployer.jobs.places import JsonObject
 
 
@@ -32,6 +33,23 @@ class Refused(Exception):
 
 class Unavailable(Exception):
     """The API still failed after all retries (429, 5xx, connection loss, timeout)."""
+
+
+def api_error(error: Exception) -> DeployError:
+    """What the user is told of a port's exception that nobody on the way knew better."""
+    if isinstance(error, Denied):
+        return fail(
+            FailureReason.PERMISSION_DENIED,
+            "The workspace refused a request of this run.",
+            detail=str(error),
+            remedy="Give this identity the right that the message names.",
+        )
+    return fail(
+        FailureReason.API_ERROR,
+        "The workspace did not answer a request as it should.",
+        detail=str(error),
+        remedy="Run it again: a re-run finishes the work.",
+    )
 
 
 @dataclass(frozen=True)

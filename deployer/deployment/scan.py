@@ -7,21 +7,24 @@ and, of all others, only the file names they mention, so that 10,000 jobs fit in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from deployer.deployment.ports import Denied, Identity, Jobs, NotFound, Refused, Unavailable, Usage
 from deployer.jobs.inventory import Job, file_names_in, read_job, searches_folder
 from deployer.jobs.places import JsonObject
 from deployer.jobs.references import Site
-from deployer.plan.model import Plan
-from deployer.plan.planner import Order, names_library
+from deployer.plan.model import Rewire
 from deployer.plan.retention import Users
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass found. `others` maps file names to the jobs that mention them, library or not."""
+    """What one pass found.
+
+    `jobs` are those that were kept, in the order of their ids; `others` maps file names to all other
+    jobs that mention them.
+    """
 
     jobs: tuple[Job, ...]
     jobs_seen: int
@@ -34,8 +37,13 @@ class Scan:
         return next((job.settings for job in self.jobs if job.job_id == job_id), None)
 
 
-def scan_jobs(jobs: Jobs, order: Order, on_seen: Callable[[int], None]) -> Scan:
-    """Read every visible job once. `on_seen` gets the count so far. Raises Denied, Unavailable."""
+def scan_jobs(
+    jobs: Jobs, root: str, *, keep: Callable[[Job], bool], on_seen: Callable[[int], None]
+) -> Scan:
+    """Read every visible job once; those that `keep` wants are kept whole.
+
+    `on_seen` gets the count so far. Raises Denied, Unavailable.
+    """
     kept: dict[int, Job] = {}
     others: defaultdict[str, list[str]] = defaultdict(list)
     searchers: list[str] = []
@@ -49,9 +57,9 @@ def scan_jobs(jobs: Jobs, order: Order, on_seen: Callable[[int], None]) -> Scan:
         job = read_job(document.job_id, document.settings)
         requirements += any(one.site is Site.REQUIREMENTS for one in job.references)
         label = f"job {job.job_id} ({job.name})"
-        if searches_folder(job.settings, order.root):
+        if searches_folder(job.settings, root):
             searchers.append(label)
-        if names_library(job, order.library):
+        if keep(job):
             kept[job.job_id] = job
         else:
             for name in file_names_in(job.settings):
@@ -65,24 +73,26 @@ def scan_jobs(jobs: Jobs, order: Order, on_seen: Callable[[int], None]) -> Scan:
     )
 
 
-def users_of_files(scan: Scan, plan: Plan, usage: Usage, identity: Identity) -> Users:
-    """Who will use which file once `plan` is applied to the jobs of `scan`; and what can't be seen.
+def users_of_files(
+    scan: Scan, rewires: Iterable[Rewire], usage: Usage, identity: Identity, root: str
+) -> Users:
+    """Who uses which file once `rewires` are applied to the jobs of `scan`; and what can't be seen.
 
-    After an apply, give the fresh scan and a plan made from it.
+    After an apply, give a fresh scan and no rewires.
     """
     by_file: defaultdict[str, list[str]] = defaultdict(list)
     for name, labels in scan.others.items():
         by_file[name].extend(labels)
-    rewires = {rewire.job_id: rewire for rewire in plan.rewires}
+    planned = {rewire.job_id: rewire for rewire in rewires}
     for job in scan.jobs:
-        rewire = rewires.get(job.job_id)
+        rewire = planned.get(job.job_id)
         settings = rewire.applied_to(job.settings) if rewire else job.settings
         for name in file_names_in(settings):
             by_file[name].append(f"job {job.job_id} ({job.name})")
     blind = [f"{one} searches the whole folder" for one in scan.folder_searchers]
     if not identity.admin:
         blind.append("not a workspace admin: other jobs may use it unseen")
-    blind += _of_others(usage, plan.target.path.rsplit("/", 1)[0], by_file)
+    blind += _of_others(usage, root, by_file)
     return Users({name: tuple(users) for name, users in by_file.items()}, tuple(blind))
 
 
@@ -109,16 +119,9 @@ def _of_others(usage: Usage, root: str, by_file: defaultdict[str, list[str]]) ->
 
 def _hides_environment(run: JsonObject) -> bool:
     """Whether a task names an environment whose dependencies the run's document does not show."""
-    tasks = run.get("tasks")
-    named = (
-        {one.get("environment_key") for one in tasks if isinstance(one, dict)}
-        if isinstance(tasks, list)
-        else set()
-    )
-    shown = run.get("environments")
-    keys = (
-        {one.get("environment_key") for one in shown if isinstance(one, dict)}
-        if isinstance(shown, list)
-        else set()
-    )
-    return bool(named - keys - {None})
+    return bool(_environment_keys(run.get("tasks")) - _environment_keys(run.get("environments")))
+
+
+def _environment_keys(array: object) -> set[object]:
+    items = array if isinstance(array, list) else []
+    return {one.get("environment_key") for one in items if isinstance(one, dict)} - {None}

@@ -80,7 +80,7 @@ def _same_build(file_name: str, library: Library) -> bool:
     Wheels of one version for several platforms may lie side by side; two files that an installer
     could take for each other may not.
     """
-    stored = versions_of(library, [(file_name, 0)])
+    stored = versions_of(library.name, library.kind, [(file_name, 0)])
     same_tags = file_name.lower().split("-")[-3:] == library.file_name.lower().split("-")[-3:]
     return bool(stored) and stored[0].version == library.version and same_tags
 
@@ -88,8 +88,9 @@ def _same_build(file_name: str, library: Library) -> bool:
 def _exists(
     library: Library, stored: StoredFile, files: tuple[StoredFile, ...], *, readable: bool
 ) -> DeployError:
-    taken = [one.version for one in versions_of(library, [(file.path, 0) for file in files])]
-    free = next_free(library.version, taken)
+    stored_files = [(file.path, 0) for file in files]
+    taken = versions_of(library.name, library.kind, stored_files)
+    free = next_free(library.version, [one.version for one in taken])
     detail = f"It is published at {stored.path} with other bytes, and clusters cache by path."
     if not readable:
         detail = (

@@ -87,8 +87,7 @@ class Actions:
         long_enough = [line for line in lines if len(line.strip()) >= SHORTEST_MASK]
         masked = [secret] if lines and long_enough == lines else long_enough
         for part in masked:
-            value = escape_data(part.strip("\r\n"))
-            self._command(lambda value=value: _ghapi().actions_mask(value))  # type: ignore[misc]
+            self._mask(escape_data(part.strip("\r\n")))
         return bool(masked)
 
     @contextmanager
@@ -157,6 +156,9 @@ class Actions:
             written = written[:end] + _CUT_NOTE.encode() if end else b""
         with path.open("ab") as file:
             file.write(written)
+
+    def _mask(self, escaped: str) -> None:
+        self._command(lambda: _ghapi().actions_mask(escaped))
 
     def _set(self, path: Path | None, name: str, value: str) -> None:
         entry = key_value(name, value, f"deploy_{secrets.token_hex(16)}")

@@ -74,6 +74,7 @@ _MANGLED_VERSION = re.compile(r"(.+?)_(\d.*)")
 _PLACEHOLDER = re.compile(
     r"\$?\{\{?[^{}]*\}?\}|\$\([^)]*\)|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|<[^<>]*>|__[A-Z][A-Z0-9_]*__"
 )
+_LONGEST = 255  # characters; no file system that jobs read from allows a longer file name
 _MARK = "\0"  # stands for one placeholder while the name is split at dashes
 _TAG_FIELDS = 3  # python, ABI, platform
 _SAFE = re.compile(r"[A-Za-z0-9._+!-]+")
@@ -111,6 +112,8 @@ def parse_file_name(file_name: str) -> ParsedName | None:
         return None
     if not stem.strip():
         return ParsedName(kind, (), NameProblem.EMPTY_NAME)
+    if len(file_name) > _LONGEST:
+        return ParsedName(kind, (), NameProblem.INVALID_NAME)
     mangled = _MANGLED.fullmatch(stem)
     if mangled:
         return ParsedName(kind, _unmangle(mangled[1]), NameProblem.MANGLED)

@@ -63,9 +63,8 @@ def verify_record(archive: Archive, record: str, rows: dict[str, Row]) -> Iterat
     changed, damaged = set(), set()
     for path in (files & listed) - weak:
         try:
-            if _digest(archive, path, rows[path].algorithm) != rows[path].digest:
-                changed.add(path)
-            elif rows[path].size not in {"", str(archive.files[path].file_size)}:
+            same = _digest(archive, path, rows[path].algorithm) == rows[path].digest
+            if not same or rows[path].size not in {"", str(archive.files[path].file_size)}:
                 changed.add(path)
         except UnsoundArchiveError:
             damaged.add(path)

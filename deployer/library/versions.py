@@ -196,16 +196,16 @@ def _compose(release: str, pre: str, build: str) -> Version:
     Raises:
         ValueError: PEP 440 has no place for one of them.
     """
-    text = release
-    if pre:
-        parts = _PRE_RELEASE.fullmatch(pre)
-        if parts is None:
-            raise ValueError(f"PEP 440 has no pre-release {pre!r}")
-        text += "".join(_pre_release(part) for part in parts.groups() if part)
+    parts = _PRE_RELEASE.fullmatch(pre)
+    if pre and parts is None:
+        raise ValueError(f"PEP 440 has no pre-release {pre!r}")
+    marks = [_pre_release(part) for part in parts.groups() if part] if parts else []
     post = _POST.fullmatch(build)
+    if post:
+        marks.append(f".post{post[1]}")
+    marks.sort(key=lambda mark: mark.startswith(".dev"))  # PEP 440 writes dev last
     local = post[2] if post else build
-    text += f".post{post[1]}" if post else ""
-    version = parse_version(f"{text}+{local}" if local else text)
+    version = parse_version(release + "".join(marks) + (f"+{local}" if local else ""))
     if version is None:
         raise ValueError(f"PEP 440 has no place for {release}-{pre}+{build}")
     return version

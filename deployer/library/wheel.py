@@ -16,14 +16,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import InvalidTag, Tag, parse_tag
 from packaging.utils import (
-    InvalidWheelFilename,
     NormalizedName,
     canonicalize_name,
     parse_wheel_filename,
 )
 from packaging.version import Version
 
-from deployer.errors import DeployError, FailureReason, Problem, raise_if_any
+from deployer.errors import DeployError, FailureReason, Problem
 from deployer.library.archive import (
     CHUNK,
     LIMITS,
@@ -78,9 +77,8 @@ class _WheelReading:
         self._check_wheel_file(archive, info, tags)
         entry_points = self._entry_points(archive, info)
         self._check_record(archive, info)
-        raise_if_any(self._problems)
-        if name is None or version is None:  # then there was a problem
-            raise AssertionError("a wheel without name or version passed")
+        if self._problems or name is None or version is None:
+            raise self._error()
         return Library(
             kind=Kind.WHEEL,
             name=name,
@@ -104,21 +102,24 @@ class _WheelReading:
         for fault in faults:
             self._add(fault.what, detail=shown(fault.members))
 
-    def _stop(self) -> DeployError:
-        """The error with what was found so far, when nothing further can be read."""
+    def _error(self) -> DeployError:
+        """The error with all that was found so far."""
         return DeployError(self._problems[0], *self._problems[1:])
 
     def _named(self) -> tuple[NormalizedName, Version, frozenset[Tag]] | None:
         """Name, version and tags that the file name states."""
         parsed = parse_file_name(self._file_name)
+        problem = "" if parsed else "It does not end in .whl."
+        if parsed and parsed.problem is NameProblem.INVALID_NAME:
+            problem = "It has characters that no library name has."
         try:
-            if parsed is None or parsed.problem is NameProblem.INVALID_NAME:
-                raise InvalidWheelFilename("it has characters that no wheel has")
             name, version, _, tags = parse_wheel_filename(self._file_name)
         except ValueError as error:
+            problem = problem or str(error)
+        if problem:
             self._add(
                 "has a file name that is no wheel's",
-                detail=str(error),
+                detail=problem,
                 remedy="A wheel is called NAME-VERSION-PYTHON-ABI-PLATFORM.whl, such as "
                 "my_lib-1.2.0-py3-none-any.whl. " + _BUILD_AGAIN,
             )
@@ -126,13 +127,14 @@ class _WheelReading:
         return name, version, tags
 
     def _archive(self, stream: BinaryIO, size: int) -> Archive:
+        if not size:
+            self._add("is empty")
+            raise self._error()
         try:
-            if not size:
-                raise UnsoundArchiveError("is empty")
             archive = Archive(stream, size, self._limits)
         except UnsoundArchiveError as error:
             self._add(str(error))
-            raise self._stop() from None
+            raise self._error() from None
         self._add_faults(archive.faults())
         return archive
 
@@ -143,7 +145,7 @@ class _WheelReading:
         if len(found) != 1:
             what = "holds several .dist-info folders" if found else "has no .dist-info folder"
             self._add(f"{what}, so it does not say what it is", detail=shown(found))
-            raise self._stop()
+            raise self._error()
         return found[0]
 
     def _read(self, archive: Archive, path: str) -> bytes | None:
@@ -220,7 +222,7 @@ class _WheelReading:
             return
         message = BytesHeaderParser().parsebytes(content)
         wheel_version = str(message.get("Wheel-Version", ""))
-        if wheel_version.split(".")[0] != "1":
+        if not wheel_version.startswith("1."):
             self._add(f"has Wheel-Version {wheel_version!r} in WHEEL; installers know 1.x")
         lines = [str(line) for line in message.get_all("Tag", [])]
         try:

@@ -93,5 +93,4 @@ class Plan:
     upload: bool
     rewires: tuple[Rewire, ...]
     untouched: tuple[Untouched, ...]
-    jobs_seen: int
     digest: str

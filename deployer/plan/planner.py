@@ -65,9 +65,7 @@ def make_plan(order: Order, jobs: Iterable[Job]) -> Plan:
     """The plan for `jobs`, which may come in any order; each job id once."""
     rewires: list[Rewire] = []
     untouched: list[Untouched] = []
-    seen = 0
     for job in sorted(jobs, key=lambda job: job.job_id):
-        seen += 1
         verdicts = [verdict for one in job.references if (verdict := _judge(one, job, order))]
         rewire = _rewire(job, [verdict for verdict in verdicts if verdict.new is not None], order)
         if rewire is not None:
@@ -79,7 +77,6 @@ def make_plan(order: Order, jobs: Iterable[Job]) -> Plan:
         upload=not order.stored,
         rewires=tuple(rewires),
         untouched=tuple(untouched),
-        jobs_seen=seen,
         digest=digest(target, rewires),
     )
 

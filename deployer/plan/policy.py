@@ -39,11 +39,11 @@ def objection(old: Version, new: Version, policy: Policy) -> Reason | None:
     """Why `new` must not replace `old`; None when it may."""
     if old == new:
         return Reason.ALREADY_CURRENT
-    if old > new:
-        return Reason.NEWER
     selected = _not_selected(old, new, policy)
     if selected is not None:
         return selected
+    if old > new:
+        return Reason.NEWER
     if is_final(old) and not is_final(new) and not policy.allow_prereleases:
         return Reason.PRERELEASE
     return None

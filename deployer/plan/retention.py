@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from packaging.version import Version
 
-from deployer.library.model import Library
+from deployer.library.model import Kind
 from deployer.library.names import parse_file_name
 from deployer.library.versions import major_line
 
@@ -64,49 +65,78 @@ class Verdict:
         return not self.reasons
 
 
-def versions_of(library: Library, files: Iterable[tuple[str, int]]) -> tuple[Stored, ...]:
-    """The files (path, modified_ms) that certainly are versions of `library`, oldest version first.
+def versions_of(name: str, kind: Kind, files: Iterable[tuple[str, int]]) -> tuple[Stored, ...]:
+    """The files (path, modified_ms) that certainly are versions of that library, oldest first.
+
+    `name` is normalised (PEP 503).
 
     Another kind, another name, or a name that can be read in two ways is none of them.
     """
     found = []
     for path, modified_ms in files:
         parsed = parse_file_name(path.rsplit("/", 1)[-1])
-        if parsed is None or parsed.kind is not library.kind:
+        if parsed is None or parsed.kind is not kind:
             continue
-        ours = [one for one in parsed.candidates if one.name == library.name]
+        ours = [one for one in parsed.candidates if one.name == name]
         if len(ours) == 1 and ours[0].version is not None:
             found.append(Stored(path, ours[0].version, modified_ms))
     return tuple(sorted(found, key=lambda one: (one.version, one.path)))
 
 
+def lines_of(
+    files: Iterable[tuple[str, int]], wanted: tuple[str, Kind, Version] | None
+) -> tuple[tuple[Version, tuple[Stored, ...]], ...]:
+    """The libraries among `files`, each with the version that counts as current and its files.
+
+    With `wanted` only that library, with that version as the current one. Otherwise each MAJOR of
+    each library, whose newest version is the current one.
+    """
+    listed = list(files)
+    if wanted is not None:
+        name, kind, current = wanted
+        return ((current, versions_of(name, kind, listed)),)
+    parsed = [found for path, _ in listed if (found := parse_file_name(path.rsplit("/", 1)[-1]))]
+    certain = {(one.certain.name, one.kind) for one in parsed if one.certain}
+    lines: list[tuple[Version, tuple[Stored, ...]]] = []
+    for name, kind in sorted(certain):
+        for _, line in groupby(
+            versions_of(name, kind, listed), lambda one: major_line(one.version)
+        ):
+            stored = tuple(line)
+            lines.append((stored[-1].version, stored))
+    return tuple(lines)
+
+
 def decide(
-    library: Library, stored: Sequence[Stored], users: Users, keeping: Keeping
+    current: Version, stored: Sequence[Stored], users: Users, keeping: Keeping
 ) -> tuple[Verdict, ...]:
-    """One verdict for each stored file, in the given order."""
-    unused = [one for one in stored if not _firm_reasons(library, one, users)]
+    """One verdict for each stored file of one library, in the given order.
+
+    Only versions older than `current`, on its MAJOR, can go.
+    """
+    unused = [one for one in stored if not _firm_reasons(current, one, users)]
     newest = sorted(unused, key=lambda one: one.version, reverse=True)[: keeping.keep]
-    return tuple(_verdict(library, one, users, keeping, newest) for one in stored)
+    return tuple(_verdict(current, one, users, keeping, newest) for one in stored)
 
 
 def _verdict(
-    library: Library, one: Stored, users: Users, keeping: Keeping, newest: Sequence[Stored]
+    current: Version, one: Stored, users: Users, keeping: Keeping, newest: Sequence[Stored]
 ) -> Verdict:
-    reasons = list(_firm_reasons(library, one, users))
+    reasons = _firm_reasons(current, one, users)
     if one in newest:
         reasons.append(f"one of the newest {keeping.keep} that are kept")
     if keeping.now_ms - one.modified_ms < keeping.min_age_ms:
         reasons.append("younger than min-age")
     if not reasons:
         reasons += users.blind
-    return Verdict(one, tuple(reasons), current=one.version == library.version)
+    return Verdict(one, tuple(reasons), current=one.version == current)
 
 
-def _firm_reasons(library: Library, one: Stored, users: Users) -> Iterable[str]:
-    if one.version == library.version:
+def _firm_reasons(current: Version, one: Stored, users: Users) -> list[str]:
+    if one.version == current:
         return ["the version of this run"]
-    if one.version > library.version:
+    if one.version > current:
         return ["newer than the version of this run"]
-    if major_line(one.version) != major_line(library.version):
+    if major_line(one.version) != major_line(current):
         return ["another major"]
     return [f"used by {user}" for user in users.by_file.get(one.file_name, ())]

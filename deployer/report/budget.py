@@ -25,16 +25,18 @@ def fit(sections: Sequence[Section], budget: int, left_out: Callable[[int], str]
 
     `left_out(n)` is the text that stands for n rows that had to go. Short sections keep all their
     rows; the long ones share what is left evenly. Where even heads and tails are too much, whole
-    sections go from the end.
+    sections go from the end, each counted as its rows, or as one.
     """
     kept = list(sections)
-    while kept and _fixed(kept, left_out) > budget:
-        kept.pop()
-    room = budget - _fixed(kept, left_out)
+    ending = ""
+    gone = 0
+    while kept and _fixed(kept, left_out) + _size(ending) > budget:
+        gone += max(1, len(kept.pop().rows))
+        ending = left_out(gone)
+    room = budget - _fixed(kept, left_out) - _size(ending)
     shares = _shares([_size("".join(section.rows)) for section in kept], room)
-    return "".join(
-        _cut(section, share, left_out) for section, share in zip(kept, shares, strict=True)
-    )
+    parts = [_cut(section, share, left_out) for section, share in zip(kept, shares, strict=True)]
+    return "".join((*parts, ending)) if kept else ""
 
 
 def _fixed(sections: Sequence[Section], left_out: Callable[[int], str]) -> int:

@@ -23,9 +23,10 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;"
 _MARKUP = re.compile(
     r"(?P<active>@|\#|:(?=//)|\bGH-(?=\d)|\bwww\.)|(?P<mark>[\\`*_{}\[\]()~!&<>|$])", re.IGNORECASE
 )
-_AT_LINE_START = re.compile(r"([-+=]|\d+[.)])")
+_AT_LINE_START = re.compile(r"([-+=]|\d+[.)](?=\s|$))")
 _BACKTICKS = re.compile(r"`+")
-_QUOTED = re.compile(r"`([^`]+)`")
+_QUOTED = re.compile(r"`(\s*[^`\s][^`]*)`")
+_HTML_MARKUP = re.compile(r"[&<>\"'@#:`$\\]")
 _HOST = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?")
 _INDENT = "  "
 
@@ -96,6 +97,17 @@ def prose(untrusted: str) -> str:
         else:
             blocks.extend(_paragraphs(chunk))
     return "\n".join(blocks)
+
+
+def html(untrusted: str) -> str:
+    """`untrusted` inside our own HTML elements, where Markdown's escapes are not read."""
+    return (
+        _HTML_MARKUP.sub(
+            lambda found: f"&#{ord(found[0])};{_ZERO_WIDTH}", visible(untrusted).strip()
+        )
+        .replace("GH-", f"GH-{_ZERO_WIDTH}")
+        .replace("www.", f"www.{_ZERO_WIDTH}")
+    )
 
 
 def row(cells: Iterable[str]) -> str:

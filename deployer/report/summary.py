@@ -6,6 +6,7 @@ checks, what to do next. Everything from outside is escaped by `markdown`. Must 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 from deployer.contract import Mode
@@ -16,6 +17,7 @@ from deployer.report.markdown import (
     code,
     code_block,
     code_cell,
+    html,
     job_url,
     link,
     prose,
@@ -37,9 +39,7 @@ from deployer.report.summary_parts import (
 
 BUDGET = 1_000_000  # bytes; the runner drops more than 1 MiB = 1,048,576 (fact 20)
 FOLDED_FROM = 15  # a longer table starts folded
-_ADVICE_ON_FAILED_JOBS = (
-    "Run the same deployment again: it goes on with the jobs that did not move."
-)
+_TRY_AGAIN = "Run the same deployment again: it goes on with the jobs that did not move."
 
 
 def to_summary(report: Report, *, report_path: str = "", budget: int = BUDGET) -> str:
@@ -48,7 +48,7 @@ def to_summary(report: Report, *, report_path: str = "", budget: int = BUDGET) -
     `report_path` is where the reader finds `report.json`, which has what is left out here.
     """
     sections = [
-        Section(f"## {_headline(report)}\n\n"),
+        Section(f"## {_headline(report)}\n\n{_uploaded(report)}"),
         *_failure(report),
         *_left(report),
         *_moved(report),
@@ -76,6 +76,20 @@ def _headline(report: Report) -> str:
     return f"{headline.icon} {text(shortened(headline.text, 300))}"
 
 
+def _uploaded(report: Report) -> str:
+    """One line on the file itself, where the run got that far."""
+    plan, deployment = report.plan, report.deployment
+    if deployment and deployment.uploaded and report.library:
+        return f"Uploaded to {code(shortened(report.library.remote_path, 500))}.\n\n"
+    if plan and plan.upload:
+        verb = "was not uploaded" if report.failure or deployment else "would be uploaded"
+        size = f"{plan.upload.size / 1000:,.1f} kB"
+        return f"The file ({size}) {verb} to {code(shortened(plan.upload.path, 500))}.\n\n"
+    if plan and report.library and report.mode is not Mode.CLEANUP:
+        return "The file is in the workspace already, with the same content.\n\n"
+    return ""
+
+
 def _failure(report: Report) -> Iterator[Section]:
     failure = report.failure
     if failure is None:
@@ -96,7 +110,8 @@ def _problem(problem: Failure) -> str:
     if problem.detail.strip():
         parts.append(prose(shortened(problem.detail, 6000)))
     if problem.remedy.strip():
-        parts.append(f"➡️ {prose(shortened(problem.remedy, 3000))}")
+        remedy = prose(shortened(problem.remedy, 3000))
+        parts.append(f"➡️\n\n{remedy}" if remedy.startswith("```") else f"➡️ {remedy}")
     parts.append(f"Explained in {code(f'{DOCS}#{problem.reason}')}\n")
     return "\n".join(parts) + "\n"
 
@@ -154,7 +169,7 @@ def _stays(report: Report) -> Iterator[Section]:
         jobs = view.counted(len({entry.job_id for entry in entries}), "job")
         rows = tuple(_untouched_row(report, entry) for entry in entries)
         head = table_head("Job", "Version", "Reference", "Place")
-        title = f"{jobs}: {text(meaning.heading)}"
+        title = f"{jobs}: {meaning.heading}"
         yield _folding(title, sentence(meaning.advice), head, rows, level=4)
 
 
@@ -183,8 +198,9 @@ def _removed(report: Report) -> Iterator[Section]:
 
 
 def _warnings(report: Report) -> Iterator[Section]:
-    if report.warnings:
-        rows = tuple(f"- {sentence(shortened(warning, 1000))}\n" for warning in report.warnings)
+    said = [warning for warning in report.warnings if warning.strip()]
+    if said:
+        rows = tuple(f"- {sentence(shortened(warning, 1000))}\n" for warning in said)
         yield Section("### ⚠️ Warnings\n\n", rows, "\n")
 
 
@@ -192,13 +208,13 @@ def _next(report: Report) -> Iterator[Section]:
     """What to do next, where there is something to do."""
     steps: list[str] = []
     if report.mode is Mode.PLAN and report.plan and report.outcome is Outcome.SUCCEEDED:
-        yaml = f"with:\n  mode: deploy\n  expected-plan-digest: {report.plan.digest}"
+        yaml = f"with:\n  mode: deploy\n  expected-plan-digest: {json.dumps(report.plan.digest)}"
         steps.append(
             "Nothing has changed yet. To deploy exactly this plan, add these lines to the inputs of "
             "the deploying step; any other plan is then refused:\n\n" + code_block(yaml, "yaml")
         )
     if view.left(report):
-        steps.append(f"{_ADVICE_ON_FAILED_JOBS}\n")
+        steps.append(f"{_TRY_AGAIN}\n")
     if view.was_applied(report) and view.moved(report):
         steps.append(
             "A moved job takes the new version with its next run; a run that has started, and an "
@@ -282,10 +298,10 @@ def _folding(
     if len(rows) >= FOLDED_FROM:
         return _folded(title, advice, head, rows)
     lead = f"{advice}\n\n" if advice else ""
-    return Section(f"{'#' * level} {title}\n\n{lead}{head}", rows, "\n")
+    return Section(f"{'#' * level} {text(title)}\n\n{lead}{head}", rows, "\n")
 
 
 def _folded(title: str, advice: str, head: str, rows: tuple[str, ...]) -> Section:
     lead = f"{advice}\n\n" if advice else ""
-    start = f"<details><summary><b>{title}</b></summary>\n\n{lead}{head}"
+    start = f"<details><summary><b>{html(title)}</b></summary>\n\n{lead}{head}"
     return Section(start, rows, "\n</details>\n\n")

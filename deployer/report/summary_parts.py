@@ -14,6 +14,7 @@ from deployer.report.markdown import (
     code,
     code_block,
     code_cell,
+    html,
     job_url,
     link,
     row,
@@ -84,8 +85,7 @@ def _details(check: Check) -> Iterator[Section]:
         tail = f"\n{more:,} more are in the report\n\n" if more else "\n"
         yield Section(title + table_head("Where", "What"), rows, tail)
     if check.output_tail.strip():
-        name = text(check.name)
-        start = f"<details><summary>Last output of {name}</summary>\n\n"
+        start = f"<details><summary>Last output of {html(check.name)}</summary>\n\n"
         yield Section(start + code_block(check.output_tail[-_TAIL:]) + "\n</details>\n\n")
 
 

@@ -51,7 +51,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def was_applied(report: Report) -> bool:
-    """Whether jobs really moved in this run, as opposed to a plan or a run that stopped before."""
+    """Whether a deployment was begun, as opposed to a plan or a run that stopped before."""
     return report.mode is Mode.DEPLOY and report.deployment is not None
 
 
@@ -59,7 +59,7 @@ def moved(report: Report) -> tuple[Rewire, ...]:
     """The rewires that were done and verified; where nothing was applied, those that would be."""
     if report.plan is None:
         return ()
-    if report.mode is not Mode.DEPLOY or report.deployment is None:
+    if report.mode is not Mode.DEPLOY or report.deployment is None:  # see `was_applied`
         return report.plan.rewires
     done = {job.job_id for job in report.deployment.applied}
     return tuple(rewire for rewire in report.plan.rewires if rewire.job_id in done)
@@ -113,6 +113,14 @@ def newest(versions: Iterable[str]) -> str:
     return max(versions, key=version_key, default="")
 
 
+def version_key(version: str) -> tuple[int, Version]:
+    """A key that sorts versions by PEP 440, with whatever is no version first."""
+    try:
+        return (1, Version(version))
+    except InvalidVersion:
+        return (0, Version("0"))
+
+
 def headline(report: Report) -> Headline:
     """What the run did, in one line."""
     if report.outcome is Outcome.FAILED:
@@ -147,7 +155,8 @@ def _deploy_headline(report: Report) -> Headline:
         return Headline("✅", f"{subject(report)}: nothing to do, {stay.replace(' ', ' jobs ', 1)}")
     if report.mode is Mode.PLAN:
         return Headline("🔍", f"{subject(report)}: {jobs} would move, {stay}")
-    return Headline("🚀", f"{subject(report)}: {jobs} moved, {stay}")
+    missed = f"{len(left(report)):,} did not, " if left(report) else ""
+    return Headline("🚀", f"{subject(report)}: {jobs} moved, {missed}{stay}")
 
 
 def _cleanup_headline(report: Report) -> Headline:
@@ -174,15 +183,10 @@ def _status_headline(report: Report) -> Headline:
 
 
 def _unfinished(report: Report, word: str) -> str:
+    word = f"{report.mode.value} {word}"
+    if report.library is None:
+        return word
     if was_applied(report) and report.plan is not None and report.plan.rewires:
         total = counted(len(report.plan.rewires), "job")
         return f"{subject(report)}: {word}, {len(moved(report)):,} of {total} moved"
     return f"{subject(report)}: {word}"
-
-
-def version_key(version: str) -> tuple[int, Version]:
-    """A key that sorts versions by PEP 440, with whatever is no version first."""
-    try:
-        return (1, Version(version))
-    except InvalidVersion:
-        return (0, Version("0"))

@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployer.deployment.ports import AlreadyExists, Denied, JsonObject, NotFound, Refused
+from deployer.deployment.ports import AlreadyExists, Denied, NotFound, Refused
 from deployer.errors import DeployError, FailureReason, fail
+from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.documents import text
 
 _MISSING_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENTITY_NOT_FOUND"})

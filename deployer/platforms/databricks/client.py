@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from deployer.deployment.ports import JsonObject, Unavailable
+from deployer.deployment.ports import Unavailable
 from deployer.errors import DeployError
+from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks import answers, retry
 from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.documents import text

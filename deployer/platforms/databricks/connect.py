@@ -7,7 +7,6 @@ variables and ~/.databrickscfg itself; `environ` is the same environment, for wh
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +25,7 @@ from deployer.platforms.databricks.transport import (
     Broken,
     Call,
     Transport,
+    is_loopback,
     without_configuration,
 )
 from deployer.platforms.databricks.workspace import DatabricksWorkspace
@@ -117,7 +117,7 @@ def checked_host(given: str) -> str:
         )
     if not name or any(each.isspace() for each in name):
         raise _invalid_host(f"{text!r} is not an address.", _NO_HOST_REMEDY)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(name)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(name)):
         raise _invalid_host(
             f"{text!r} is not an https address.",
             "Use https://: a credential must not travel unencrypted. Plain http is for 127.0.0.1.",
@@ -126,15 +126,6 @@ def checked_host(given: str) -> str:
         raise _invalid_host(f"{text!r} is the account console, not a workspace.", _NO_HOST_REMEDY)
     shown = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, _HTTPS_PORT) else "")
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _invalid_host(title: str, remedy: str) -> DeployError:
@@ -180,7 +171,11 @@ def _configuration(given: Mapping[str, str], environ: Mapping[str, str]) -> Conf
     logger.addFilter(_not_about_host_metadata)
     try:
         return sdk.config_class()(
-            **given,
+            host=given.get("host"),
+            token=given.get("token"),
+            client_id=given.get("client_id"),
+            client_secret=given.get("client_secret"),
+            auth_type=given.get("auth_type"),
             credentials_strategy=github_oidc.strategy(given, environ),
             product=PRODUCT,
             product_version=__version__,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from deployer.deployment.ports import JsonObject
+from deployer.jobs.places import JsonObject
 
 PAGE = 100
 """How many elements of an array jobs/list and jobs/get show at once (facts B1, B2)."""

@@ -13,10 +13,10 @@ from deployer.deployment.ports import (
     Denied,
     Identity,
     JobDocument,
-    JsonObject,
     NotFound,
     Refused,
 )
+from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.documents import (
     JOB_ARRAYS,
@@ -29,6 +29,7 @@ from deployer.platforms.databricks.documents import (
     text,
 )
 from deployer.platforms.databricks.limits import Family
+from deployer.platforms.databricks.transport import Query
 
 _LIST = "/api/2.2/jobs/list"
 _GET = "/api/2.2/jobs/get"
@@ -51,7 +52,7 @@ class DatabricksJobs:
         one that can be listed but not read comes as it was listed, marked as not complete.
         """
         seen: set[int] = set()
-        query = {"limit": PAGE, "expand_tasks": "true"}
+        query: Query = {"limit": PAGE, "expand_tasks": "true"}
         for page in self._client.pages(_LIST, Family.JOBS_READ, query):
             for listed in objects(page.get("jobs")):
                 job_id = number(listed.get("job_id"))

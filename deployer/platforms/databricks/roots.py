@@ -9,13 +9,14 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from deployer.errors import DeployError, FailureReason, fail
+from deployer.errors import FailureReason, fail
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 # Top folders of the workspace that are also known without their prefix (facts A2).
 _SHORT = ("/Users/", "/Shared/")
-_VOLUME_PARTS = 4  # Volumes, catalog, schema, volume
+_VOLUME_NAMES = 3  # catalog, schema, volume
+_NO_DBFS = "runtimes from 15.1 on don't load libraries from the DBFS root"  # facts A3
 _REMEDY = (
     "Use a volume folder such as /Volumes/main/libs/released, or a workspace folder such as"
     " /Workspace/libs/released, which only the deployer may write."
@@ -41,7 +42,7 @@ class Root:
         """The full name of the volume, such as `main.libs.released`; empty for a workspace folder."""
         if self.kind is not Kind.VOLUME:
             return ""
-        return ".".join(self.path.split("/")[2 : _VOLUME_PARTS + 1])
+        return ".".join(self.path.split("/")[2 : 2 + _VOLUME_NAMES])
 
 
 def canonical(path: str) -> str:
@@ -61,47 +62,52 @@ def parse_root(given: str) -> Root:
     Raises:
         DeployError: ROOT_NOT_ALLOWED, with the reason and forms that are allowed.
     """
-    if not given.strip():
-        raise _refused(given, "it is empty")
-    if _CONTROL.search(given):
-        raise _refused(given, "it contains a control character")
     path = canonical(given.strip())
-    if _SCHEME.match(path):
-        raise _refused(given, _why_no_scheme(path))
+    why = _objection(given, path)
+    if why:
+        raise fail(
+            FailureReason.ROOT_NOT_ALLOWED,
+            f"{given!r} can't be the root for libraries: {why}.",
+            remedy=_REMEDY,
+        )
+    return Root(Kind.VOLUME if path.startswith("/Volumes/") else Kind.WORKSPACE, path)
+
+
+def _objection(given: str, path: str) -> str:
+    """Why there can be no root at `path`, or the empty string."""
     parts = path.split("/")[1:]
+    if not given.strip():
+        return "it is empty"
+    if _CONTROL.search(given):
+        return "it contains a control character"
+    if _SCHEME.match(path):
+        return _why_no_scheme(path)
     if not path.startswith("/"):
-        raise _refused(given, "it is a relative path")
+        return "it is a relative path"
     if any(part in (".", "..") for part in parts):
-        raise _refused(given, 'it contains "." or ".."')
-    match parts[0]:
-        case "Volumes" if len(parts) < _VOLUME_PARTS:
-            raise _refused(given, "a volume path is /Volumes/<catalog>/<schema>/<volume>")
-        case "Volumes":
-            return Root(Kind.VOLUME, path)
-        case "Workspace" if len(parts) == 1:
-            raise _refused(given, "it is the whole workspace")
-        case "Workspace" if parts[1] == "Repos":
-            raise _refused(given, "a Git folder holds sources and follows its repository")
-        case "Workspace":
-            return Root(Kind.WORKSPACE, path)
-        case "dbfs" | "FileStore":
-            raise _refused(given, "new runtimes don't load libraries from the DBFS root")
-        case "":
-            raise _refused(given, "it is the whole file system")
+        return 'it contains "." or ".."'
+    return _why_not_below(parts)
+
+
+def _why_not_below(parts: list[str]) -> str:
+    match parts:
+        case ["Volumes", *names]:
+            is_volume = len(names) >= _VOLUME_NAMES
+            return "" if is_volume else "a volume is /Volumes/<catalog>/<schema>/<volume>"
+        case ["Workspace"]:
+            return "it is the whole workspace"
+        case ["Workspace", "Repos", *_]:
+            return "a Git folder holds sources and follows its repository"
+        case ["Workspace", *_]:
+            return ""
+        case ["dbfs" | "FileStore", *_]:
+            return _NO_DBFS
         case _:
-            raise _refused(given, "it starts with neither /Volumes/ nor /Workspace/")
+            return "it starts with neither /Volumes/ nor /Workspace/"
 
 
 def _why_no_scheme(path: str) -> str:
     if path.startswith("dbfs:"):
-        return "new runtimes don't load libraries from the DBFS root"
+        return _NO_DBFS
     scheme = path.split(":", 1)[0]
     return f"{scheme}: addresses object storage, which a Databricks credential can't write"
-
-
-def _refused(given: str, why: str) -> DeployError:
-    return fail(
-        FailureReason.ROOT_NOT_ALLOWED,
-        f"{given!r} can't be the root for libraries: {why}.",
-        remedy=_REMEDY,
-    )

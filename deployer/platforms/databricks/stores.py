@@ -15,12 +15,12 @@ from urllib.parse import quote
 from deployer.deployment.ports import (
     AlreadyExists,
     Denied,
-    JsonObject,
     NotFound,
     Refused,
     StoredFile,
     Unavailable,
 )
+from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks import answers
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.documents import mapping, number, objects, text

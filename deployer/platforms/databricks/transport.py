@@ -10,19 +10,21 @@ the status and Retry-After, retries on its own, and appends its configuration to
 from __future__ import annotations
 
 import http.cookiejar
+import ipaddress
 import json
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
 import requests.auth
 import urllib3.exceptions
 
-from deployer.deployment.ports import JsonObject
 from deployer.errors import DeployError
+from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import (
     Answer,
     authentication_failed,
@@ -103,6 +105,14 @@ class _Headers(requests.auth.AuthBase):
         return request
 
 
+def is_loopback(name: str) -> bool:
+    """Whether a host name is this machine: `localhost` or an address such as 127.0.0.1."""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 class Transport:
     """A pool of connections to one workspace; threads may share it.
 
@@ -121,6 +131,8 @@ class Transport:
         self.host = host
         self._authenticate = authenticate
         self._session = requests.Session()
+        # A proxy of this machine's environment can't reach this machine's loopback.
+        self._session.trust_env = not is_loopback(urlsplit(host).hostname or "")
         self._session.headers.update(headers)
         # Cookies would be shared between threads and carry nothing that we need.
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
@@ -180,7 +192,7 @@ class Transport:
             raise Broken(
                 "no access token could be had, the token service is not reachable"
             ) from error
-        except Exception as error:  # noqa: BLE001 - the SDK raises bare Exception here
+        except Exception as error:  # the SDK raises anything here, even Exception itself
             said = without_configuration(str(error))
             final = authentication_failed(self.host, said)
             raise Broken("no access token could be had", garbled=True, final=final) from error

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from deployer.deployment.ports import Denied, JsonObject, NotFound, Refused, UsageDocument
+from deployer.deployment.ports import Denied, NotFound, Refused, UsageDocument
+from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.documents import RUN_ARRAYS, merged, number, objects, text
 from deployer.platforms.databricks.limits import Family
+from deployer.platforms.databricks.transport import Query
 
 _RUNS_PAGE = 25
 _PAGE = 100
@@ -32,7 +34,7 @@ class DatabricksUsage:
         (Azure/azure-databricks-client #50).
         """
         seen: set[int] = set()
-        query = {"active_only": "true", "limit": _RUNS_PAGE, "expand_tasks": "true"}
+        query: Query = {"active_only": "true", "limit": _RUNS_PAGE, "expand_tasks": "true"}
         with _listing("active runs"):
             for page in self._client.pages("/api/2.2/jobs/runs/list", Family.RUNS_READ, query):
                 for run in objects(page.get("runs")):
@@ -72,7 +74,7 @@ class DatabricksUsage:
             for each in objects(answer.get("statuses"))
         }
         with _listing("clusters"):
-            query = {"page_size": _PAGE}
+            query: Query = {"page_size": _PAGE}
             for page in self._client.pages("/api/2.1/clusters/list", Family.OTHER, query):
                 for cluster in objects(page.get("clusters")):
                     cluster_id = text(cluster.get("cluster_id"))

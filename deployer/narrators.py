@@ -1,0 +1,116 @@
+"""Where the running commentary goes: the runner's log, or a terminal.
+
+Owns the adapters of `narrator.Narrator`. Every text passes the redactor first, and then the escaping
+of its sink.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
+
+from deployer.gh.core import Actions
+from deployer.redaction import Redactor
+from deployer.report.untrusted import visible
+
+TELL_PROGRESS_EVERY_S = 5.0
+
+
+class ActionsNarrator:
+    """Tells the story in the runner's log: groups, plain lines, debug lines."""
+
+    def __init__(self, actions: Actions, redactor: Redactor, *, debug: bool) -> None:
+        self._actions = actions
+        self._redactor = redactor
+        self._debug = debug
+        self._told_at = 0.0
+
+    @contextmanager
+    def phase(self, title: str) -> Iterator[None]:
+        """A log group."""
+        with self._actions.group(self._redactor.clean(title)):
+            yield
+
+    def info(self, text: str) -> None:
+        """A plain line."""
+        self._actions.info(self._redactor.clean(text))
+
+    def debug(self, text: str) -> None:
+        """A debug line, which the runner shows in debug runs; a plain one at level `debug`."""
+        tell = self._actions.info if self._debug else self._actions.debug
+        tell(self._redactor.clean(text))
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        """A line every few seconds: a log keeps what a terminal overwrites."""
+        now = time.monotonic()
+        if now - self._told_at >= TELL_PROGRESS_EVERY_S:
+            self._told_at = now
+            self._actions.info(_progress(what, done, total))
+
+    @contextmanager
+    def untrusted(self) -> Iterator[Callable[[str], None]]:
+        """Lines for which the runner obeys no command."""
+        with self._actions.stop_commands() as write:
+            yield lambda text: write(self._redactor.clean(text).rstrip("\n") + "\n")
+
+
+class TerminalNarrator:
+    """Tells the story on standard error; standard output is the report's."""
+
+    def __init__(self, stream: TextIO, redactor: Redactor, *, debug: bool) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._redactor = redactor
+        self._debug = debug
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    @contextmanager
+    def phase(self, title: str) -> Iterator[None]:
+        """A heading, and a bar below it while there is progress."""
+        self._say(title, style="bold")
+        try:
+            yield
+        finally:
+            if self._bars is not None:
+                self._bars.stop()
+            self._bars = None
+            self._tasks.clear()
+
+    def info(self, text: str) -> None:
+        """A line below its heading."""
+        self._say(f"  {text}")
+
+    def debug(self, text: str) -> None:
+        """A dim line, at level `debug`."""
+        if self._debug:
+            self._say(f"  {text}", style="dim")
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        """A bar on a terminal; nothing elsewhere."""
+        if not self._console.is_terminal:
+            return
+        if self._bars is None:
+            columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
+            self._bars = Progress(*columns, console=self._console, transient=True)
+            self._bars.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.update(self._tasks[what], completed=done)
+
+    @contextmanager
+    def untrusted(self) -> Iterator[Callable[[str], None]]:
+        """Lines without terminal escapes."""
+        yield lambda text: self._say(f"  │ {text}", style="dim")
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._console.print(Text(visible(self._redactor.clean(text)), style=style))
+
+
+def _progress(what: str, done: int, total: int | None) -> str:
+    return f"{done:,} {what}" if total is None else f"{done:,} of {total:,} {what}"

@@ -1,0 +1,78 @@
+"""Getting hold of the library: the file that is given, or the one that the project's checks build.
+
+Owns finding and opening the file. What is in it is `library.wheel`'s business.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deployer.doors import Doors
+from deployer.draft import Draft
+from deployer.errors import DeployError, FailureReason, fail
+from deployer.library.model import Library
+from deployer.library.wheel import read_wheel
+
+
+def obtain_library(draft: Draft, doors: Doors) -> tuple[Library, Path]:
+    """The library to ship: the given file, or what the project's checks build."""
+    return given_library(draft, doors) if draft.settings.wheel else built_library(draft, doors)
+
+
+def given_library(draft: Draft, doors: Doors) -> tuple[Library, Path]:
+    """The file that `wheel` means. Raises DeployError."""
+    file = _one_file(doors.workspace_folder, draft.settings.wheel)
+    return _read(draft, file), file
+
+
+def built_library(draft: Draft, doors: Doors) -> tuple[Library, Path]:
+    """What the checks of `project` build. Raises DeployError with all that they found."""
+    checked = doors.check(doors.workspace_folder / draft.settings.project, draft.settings, draft)
+    draft.checks = checked.checks
+    if checked.problems:
+        raise DeployError(*checked.problems)
+    assert checked.wheel is not None  # noqa: S101 - a wheel or problems, says Checked
+    return _read(draft, checked.wheel), checked.wheel
+
+
+def _read(draft: Draft, file: Path) -> Library:
+    with file.open("rb") as content:
+        library = read_wheel(file.name, content)
+    draft.note_library(library, str(file), "")
+    draft.narrator.info(f"{library.display_name} {library.version} ({file.name})")
+    return library
+
+
+def _one_file(folder: Path, pattern: str) -> Path:
+    """The one file that `pattern`, a path or a glob below `folder`, means."""
+    literal = folder / pattern
+    if literal.is_file():
+        return literal
+    anchor, relative = (
+        (Path("/"), pattern.lstrip("/")) if pattern.startswith("/") else (folder, pattern)
+    )
+    found = sorted(path for path in anchor.glob(relative) if path.is_file())
+    if len(found) == 1:
+        return found[0]
+    shown = "\n".join(f"- {path.name}" for path in found[:20])
+    if found:
+        raise fail(
+            FailureReason.SEVERAL_LIBRARY_FILES,
+            f"`wheel: {pattern}` matches {len(found)} files, and only one can be deployed.",
+            detail=shown,
+            remedy="Empty the folder before the build, or name the file whole.",
+        )
+    raise fail(
+        FailureReason.NO_LIBRARY_FILE,
+        f"`wheel: {pattern}` matches no file.",
+        detail=_siblings(anchor / relative),
+        remedy="Build the library before this step, or correct the pattern. It is relative to the workspace.",
+    )
+
+
+def _siblings(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {folder}."
+    names = sorted(one.name for one in folder.iterdir())[:20]
+    return f"In {folder} there is: {', '.join(names) or 'nothing'}."

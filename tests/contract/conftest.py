@@ -1,0 +1,5 @@
+"""Fixtures of the contract tests."""
+
+from tests.workspace import workspace
+
+__all__ = ["workspace"]

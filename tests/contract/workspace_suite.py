@@ -1,0 +1,363 @@
+"""What every workspace behind the ports does: one suite for the adapter and for the fake.
+
+A test module subclasses `WorkspaceSuite` and gives a fixture `world`, which prepares a workspace
+through a side door and looks at it the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import Protocol
+
+import pytest
+
+from deployer.deployment.ports import (
+    AlreadyExists,
+    Denied,
+    NotFound,
+    Store,
+    UsageDocument,
+    Workspace,
+)
+from deployer.errors import DeployError, FailureReason
+from deployer.jobs.places import JsonObject
+
+FOLDER = "/Workspace/libs/released"
+VOLUME = "/Volumes/main/libs/released"
+WHEEL = b"PK these are the bytes of a wheel"
+MIB = 1024 * 1024
+
+
+class World(Protocol):
+    """A workspace, the side door to it, and a second user."""
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace as an admin sees it."""
+        ...
+
+    def as_viewer_of(self, *job_ids: int) -> Workspace:
+        """The workspace as a user sees it who may only view these jobs."""
+        ...
+
+    def add_job(self, settings: JsonObject) -> int: ...
+    def settings(self, job_id: int) -> JsonObject: ...
+    def deny_writes(self, job_id: int) -> None: ...
+    def put_file(self, path: str, content: bytes) -> None: ...
+    def file(self, path: str) -> bytes: ...
+    def add_volume(self, full_name: str) -> None: ...
+    def open_to_all(self, path: str) -> None: ...
+    def hold_run(self, job_id: int | None, name: str, tasks: list[JsonObject]) -> str: ...
+    def finish_run(self, run_id: str) -> None: ...
+    def put_cluster(self, cluster_id: str, library: str) -> None: ...
+    def put_policy(self, policy_id: str, library: str) -> None: ...
+    def put_pipeline(self, pipeline_id: str, dependency: str) -> None: ...
+
+
+def task(key: str, library: str = "/Workspace/libs/a-1.0.0-py3-none-any.whl") -> JsonObject:
+    """A task that uses a library."""
+    return {
+        "task_key": key,
+        "existing_cluster_id": "c1",
+        "python_wheel_task": {"package_name": "a", "entry_point": "main"},
+        "libraries": [{"whl": library}],
+    }
+
+
+def by_key(settings: JsonObject, array: str = "tasks", key: str = "task_key") -> dict[str, object]:
+    """An array of settings by the keys of its elements."""
+    found = settings[array]
+    assert isinstance(found, list)
+    return {each[key]: each for each in found}
+
+
+class JobsSuite:
+    """`ports.Jobs`."""
+
+    def test_an_empty_workspace_has_no_jobs(self, world: World) -> None:
+        assert list(world.workspace.jobs.all_jobs()) == []
+
+    def test_every_job_is_listed_once_however_many_there_are(self, world: World) -> None:
+        made = {world.add_job({"name": f"job {i}", "tasks": [task("t")]}) for i in range(105)}
+        listed = [job.job_id for job in world.workspace.jobs.all_jobs()]
+        assert len(listed) == 105
+        assert set(listed) == made
+
+    def test_a_listed_job_has_all_its_tasks_clusters_and_environments(self, world: World) -> None:
+        settings: JsonObject = {
+            "name": "large",
+            "tasks": [task(f"t{i:04}") for i in range(250)],
+            "job_clusters": [{"job_cluster_key": f"c{i:04}"} for i in range(120)],
+            "environments": [{"environment_key": f"e{i:04}"} for i in range(130)],
+            "parameters": [{"name": f"p{i:04}", "default": ""} for i in range(110)],
+        }
+        job_id = world.add_job(settings)
+        (listed,) = world.workspace.jobs.all_jobs()
+        assert listed.complete
+        assert listed.settings == world.workspace.jobs.job(job_id).settings
+        for array, key in (
+            ("tasks", "task_key"),
+            ("job_clusters", "job_cluster_key"),
+            ("environments", "environment_key"),
+            ("parameters", "name"),
+        ):
+            assert by_key(listed.settings, array, key) == by_key(settings, array, key)
+
+    def test_a_listed_serverless_job_has_its_environments(self, world: World) -> None:
+        serverless = {"task_key": "t", "environment_key": "e", "python_wheel_task": {}}
+        environments = [{"environment_key": "e", "spec": {"dependencies": ["/Volumes/a.whl"]}}]
+        world.add_job({"name": "s", "tasks": [serverless], "environments": environments})
+        (listed,) = world.workspace.jobs.all_jobs()
+        assert listed.settings["environments"] == environments
+
+    def test_fields_and_values_that_nobody_knows_are_kept(self, world: World) -> None:
+        strange: JsonObject = {
+            "name": "strange",
+            "tags": {},
+            "brand_new_field": {"deep": [1, 2.5, None, "ü\u2028"]},
+            "tasks": [{**task("t"), "run_if": "A_NEW_ENUM_VALUE", "agent_task": {"x": []}}],
+        }
+        job_id = world.add_job(strange)
+        read = world.workspace.jobs.job(job_id).settings
+        assert {name: read[name] for name in strange} == strange
+
+    def test_reading_a_job_gives_a_copy_of_its_own(self, world: World) -> None:
+        job_id = world.add_job({"name": "one", "tasks": [task("t")]})
+        world.workspace.jobs.job(job_id).settings.clear()
+        assert world.workspace.jobs.job(job_id).settings["name"] == "one"
+
+    def test_a_job_that_is_not_there_is_not_found(self, world: World) -> None:
+        with pytest.raises(NotFound):
+            world.workspace.jobs.job(987654)
+
+    def test_update_replaces_the_tasks_it_names_and_keeps_the_others(self, world: World) -> None:
+        job_id = world.add_job(
+            {"name": "n", "max_concurrent_runs": 3, "tasks": [task("a"), task("b")]}
+        )
+        changed = task("b", "/Workspace/libs/a-1.0.1-py3-none-any.whl")
+        world.workspace.jobs.update(job_id, {"tasks": [changed]})
+        after = world.settings(job_id)
+        assert by_key(after) == {"a": task("a"), "b": changed}
+        assert after["max_concurrent_runs"] == 3
+
+    def test_update_with_all_environments_leaves_all_environments(self, world: World) -> None:
+        before = [{"environment_key": key, "spec": {"dependencies": ["x==1"]}} for key in "ab"]
+        job_id = world.add_job({"name": "n", "tasks": [], "environments": before})
+        after = [before[0], {"environment_key": "b", "spec": {"dependencies": ["x==2"]}}]
+        world.workspace.jobs.update(job_id, {"environments": after})
+        assert world.settings(job_id)["environments"] == after
+
+    def test_the_same_update_twice_is_the_same_as_once(self, world: World) -> None:
+        job_id = world.add_job({"name": "n", "tasks": [task("a"), task("b")]})
+        change: JsonObject = {"tasks": [task("a", "/Workspace/libs/a-2.0.0-py3-none-any.whl")]}
+        world.workspace.jobs.update(job_id, change)
+        once = world.settings(job_id)
+        world.workspace.jobs.update(job_id, change)
+        assert world.settings(job_id) == once
+
+    def test_reset_leaves_nothing_of_the_old_settings(self, world: World) -> None:
+        job_id = world.add_job({"name": "old", "max_concurrent_runs": 3, "tasks": [task("a")]})
+        new: JsonObject = {"name": "new", "queue": {"enabled": False}, "tasks": [task("z")]}
+        world.workspace.jobs.reset(job_id, new)
+        after = world.settings(job_id)
+        assert set(by_key(after)) == {"z"}
+        assert after["name"] == "new"
+        assert "max_concurrent_runs" not in after
+
+    def test_a_write_to_a_job_that_is_gone_is_not_found(self, world: World) -> None:
+        with pytest.raises(NotFound):
+            world.workspace.jobs.update(987654, {"name": "x"})
+        with pytest.raises(NotFound):
+            world.workspace.jobs.reset(987654, {"name": "x"})
+
+    def test_a_write_without_permission_is_denied_and_changes_nothing(self, world: World) -> None:
+        job_id = world.add_job({"name": "mine", "tasks": [task("a")]})
+        before = world.settings(job_id)
+        world.deny_writes(job_id)
+        with pytest.raises(Denied):
+            world.workspace.jobs.update(job_id, {"name": "yours"})
+        with pytest.raises(Denied):
+            world.workspace.jobs.reset(job_id, {"name": "yours"})
+        assert world.settings(job_id) == before
+
+    def test_an_admin_may_edit_and_a_viewer_may_not(self, world: World) -> None:
+        job_id = world.add_job({"name": "n", "tasks": []})
+        viewer = world.as_viewer_of(job_id)
+        admin = world.workspace
+        assert admin.identity().admin
+        assert admin.jobs.may_edit(job_id, admin.identity()) is True
+        assert not viewer.identity().admin
+        assert viewer.jobs.may_edit(job_id, viewer.identity()) is False
+
+
+class UsageSuite:
+    """`ports.Usage`."""
+
+    def test_active_runs_come_with_their_tasks_one_time_runs_too(self, world: World) -> None:
+        job_id = world.add_job({"name": "nightly", "tasks": [task("a")]})
+        of_job = world.hold_run(job_id, "nightly", [task("a")])
+        once = world.hold_run(None, "once", [task("b", "/Workspace/libs/a-0.9.0-py3-none-any.whl")])
+        ended = world.hold_run(job_id, "nightly", [task("a")])
+        world.finish_run(ended)
+        runs = {run.id: run for run in world.workspace.usage.active_runs()}
+        assert set(runs) == {of_job, once}
+        assert {run.kind for run in runs.values()} == {"run"}
+        assert "a-0.9.0" in str(runs[once].document["tasks"])
+
+    def test_an_active_run_has_all_its_tasks_however_many(self, world: World) -> None:
+        tasks = [task(f"t{i:04}") for i in range(150)]
+        world.hold_run(None, "large", tasks)
+        (run,) = world.workspace.usage.active_runs()
+        assert set(by_key(run.document)) == {str(each["task_key"]) for each in tasks}
+
+    def test_clusters_policies_and_pipelines_show_their_libraries(self, world: World) -> None:
+        for i in range(105):  # more than one page of each
+            world.put_cluster(f"c{i}", f"/Workspace/libs/c-{i}.0.0-py3-none-any.whl")
+            world.put_pipeline(f"p{i}", f"/Workspace/libs/p-{i}.0.0-py3-none-any.whl")
+        world.put_policy("policy", "/Workspace/libs/q-1.0.0-py3-none-any.whl")
+        found: dict[tuple[str, str], UsageDocument] = {
+            (each.kind, each.id): each for each in world.workspace.usage.other_users()
+        }
+        assert len(found) == 211
+        assert "c-104.0.0" in str(found["cluster", "c104"].document)
+        assert "p-104.0.0" in str(found["pipeline", "p104"].document)
+        assert "q-1.0.0" in str(found["policy", "policy"].document)
+
+
+class StoreSuite:
+    """`ports.Store`, for both kinds of root."""
+
+    @pytest.fixture(params=[FOLDER, VOLUME, f"{VOLUME}/below/it"])
+    def store(self, world: World, request: pytest.FixtureRequest) -> Store:
+        world.add_volume("main.libs.released")
+        found = world.workspace.store(request.param)
+        assert found.root == request.param
+        found.create_root()
+        return found
+
+    def test_a_root_that_is_not_there_holds_nothing(self, world: World) -> None:
+        world.add_volume("main.libs.released")
+        for root in (FOLDER, f"{VOLUME}/below/it"):
+            store = world.workspace.store(root)
+            assert not store.exists()
+            assert store.files() == ()
+
+    def test_a_root_can_be_created_again(self, store: Store) -> None:
+        assert store.exists()
+        store.create_root()
+        assert store.exists()
+
+    def test_a_missing_volume_is_named(self, world: World) -> None:
+        store = world.workspace.store("/Volumes/main/libs/nowhere/deep")
+        assert not store.exists()
+        with pytest.raises(NotFound, match="nowhere"):
+            store.create_root()
+
+    def test_an_upload_can_be_listed_hashed_and_read(self, world: World, store: Store) -> None:
+        path = f"{store.root}/a-1.0.0+local.1-py3-none-any.whl"
+        store.upload(path, io.BytesIO(WHEEL), len(WHEEL))
+        assert world.file(path) == WHEEL
+        (stored,) = store.files()
+        assert (stored.path, stored.size) == (path, len(WHEEL))
+        assert stored.modified_ms > 1_500_000_000_000
+        assert store.sha256(path) == hashlib.sha256(WHEEL).hexdigest()
+
+    def test_names_with_strange_characters_arrive_as_they_are(
+        self, world: World, store: Store
+    ) -> None:
+        path = f"{store.root}/a b%20c#d?e&ü-1.0.0.whl"
+        store.upload(path, io.BytesIO(WHEEL), len(WHEEL))
+        assert [each.path for each in store.files()] == [path]
+        assert store.sha256(path) == hashlib.sha256(WHEEL).hexdigest()
+        store.delete(path)
+        assert store.files() == ()
+
+    def test_an_upload_never_replaces_a_file(self, world: World, store: Store) -> None:
+        path = f"{store.root}/a-1.0.0-py3-none-any.whl"
+        store.upload(path, io.BytesIO(WHEEL), len(WHEEL))
+        with pytest.raises(AlreadyExists):
+            store.upload(path, io.BytesIO(b"other"), 5)
+        with pytest.raises(AlreadyExists):
+            store.upload(path, io.BytesIO(WHEEL), len(WHEEL))
+        assert world.file(path) == WHEEL
+
+    def test_an_upload_without_its_folder_is_not_found(self, world: World) -> None:
+        world.add_volume("main.libs.released")
+        for root in (FOLDER, f"{VOLUME}/below/it"):
+            with pytest.raises(NotFound):
+                world.workspace.store(root).upload(f"{root}/a.whl", io.BytesIO(WHEEL), len(WHEEL))
+
+    def test_folders_below_the_root_count_and_our_own_does_not(
+        self, world: World, store: Store
+    ) -> None:
+        world.put_file(f"{store.root}/old/deeper/a-0.1.0-py3-none-any.whl", b"1")
+        world.put_file(f"{store.root}/b.jar", b"22")
+        world.put_file(f"{store.root}/.spark-deploy/lock.json", b"{}")
+        assert [(each.path, each.size) for each in store.files()] == [
+            (f"{store.root}/b.jar", 2),
+            (f"{store.root}/old/deeper/a-0.1.0-py3-none-any.whl", 1),
+        ]
+
+    def test_a_neighbour_with_the_same_beginning_is_outside(
+        self, world: World, store: Store
+    ) -> None:
+        world.put_file(f"{store.root}-old/a.whl", b"1") if store.root != VOLUME else None
+        assert store.files() == ()
+
+    def test_a_deleted_file_is_gone_and_deleting_it_again_is_fine(self, store: Store) -> None:
+        path = f"{store.root}/a-1.0.0-py3-none-any.whl"
+        store.upload(path, io.BytesIO(WHEEL), len(WHEEL))
+        store.delete(path)
+        store.delete(path)
+        assert store.files() == ()
+        with pytest.raises(NotFound):
+            store.sha256(path)
+
+    def test_only_a_workspace_file_above_ten_megabytes_can_not_be_read_back(
+        self, world: World, store: Store
+    ) -> None:
+        exact, larger = bytes(10 * MIB), bytes(10 * MIB + 1)
+        world.put_file(f"{store.root}/exact.whl", exact)
+        world.put_file(f"{store.root}/larger.whl", larger)
+        assert store.sha256(f"{store.root}/exact.whl") == hashlib.sha256(exact).hexdigest()
+        readable = None if store.root == FOLDER else hashlib.sha256(larger).hexdigest()
+        assert store.sha256(f"{store.root}/larger.whl") == readable
+
+    def test_a_root_is_open_when_all_users_may_write_there(
+        self, world: World, store: Store
+    ) -> None:
+        assert store.open_to_all() is False
+        world.open_to_all(store.root)
+        assert store.open_to_all() is True
+
+    def test_the_shared_folder_is_open_to_all(self, world: World) -> None:
+        assert world.workspace.store("/Workspace/Shared/libs").open_to_all() is True
+
+    def test_roots_come_in_one_spelling(self, world: World) -> None:
+        for given, root in (
+            ("/Shared/libs/", "/Workspace/Shared/libs"),
+            ("/Users/a@b.c/libs", "/Workspace/Users/a@b.c/libs"),
+            ("dbfs:/Volumes/main/libs/released/", VOLUME),
+            ("/Workspace//libs/released", FOLDER),
+        ):
+            assert world.workspace.store(given).root == root
+
+    def test_other_paths_are_no_roots(self, world: World) -> None:
+        for given in ("dbfs:/libs", "s3://bucket/libs", "libs", "/Workspace", "/Volumes/main/libs"):
+            with pytest.raises(DeployError) as caught:
+                world.workspace.store(given)
+            assert caught.value.reason is FailureReason.ROOT_NOT_ALLOWED
+            assert caught.value.problem.remedy
+
+
+class WorkspaceSuite(JobsSuite, UsageSuite, StoreSuite):
+    """All of it."""
+
+    def test_it_says_where_it_is_and_who_we_are(self, world: World) -> None:
+        assert world.workspace.host.startswith("http")
+        identity = world.workspace.identity()
+        assert identity.user
+        assert identity.admin
+        calls, retries, waited_s = world.workspace.calls()
+        assert (calls >= 0, retries, waited_s >= 0) == (True, 0, True)
