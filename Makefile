@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup test lint types unit generate check-generated lock clean
+.PHONY: setup demo test lint types unit generate check-generated lock clean
 
 setup: $(STAMP)
 
@@ -14,6 +14,20 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+demo: setup
+	$(BIN)/python -m tools.demo
+
+test: lint types check-generated unit
+
+unit: setup
+	$(BIN)/pytest -n 2 --dist worksteal
+
+generate: setup
+	$(BIN)/python -m tools.generate
+
+check-generated: setup
+	$(BIN)/python -m tools.generate --check
 
 lint: setup
 	$(BIN)/ruff check .

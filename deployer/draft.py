@@ -17,6 +17,7 @@ from deployer.errors import DeployError, ExitCode, FailureReason, Problem, exit_
 from deployer.jobs.inventory import Job
 from deployer.jobs.references import Reference
 from deployer.library.model import Library
+from deployer.library.names import NameProblem
 from deployer.narrator import Narrator
 from deployer.plan.model import Plan
 from deployer.plan.retention import Verdict
@@ -203,7 +204,8 @@ def _entry(job: Job, reference: Reference) -> model.InventoryEntry:
     name = version = None
     if reference.coordinate is not None:
         kind, name = reference.site.value, reference.coordinate.name
-        version = reference.coordinate.raw_version if reference.coordinate.version else None
+        exact = reference.coordinate.problem in {None, NameProblem.INVALID_VERSION}
+        version = reference.coordinate.raw_version or None if exact else None
     elif reference.parsed is not None and reference.parsed.candidates:
         kind = reference.parsed.kind.value
         first = reference.parsed.candidates[0]

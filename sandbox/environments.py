@@ -208,6 +208,8 @@ class Environments:
                 self._uv(["pip", "install", *base_packages], cancelled)
             for step in requirements.steps:
                 self._install(step, new, work, cancelled)
+            # What stands there has lost its interpreter, else it would have been used.
+            shutil.rmtree(ready.folder, ignore_errors=True)
             new.folder.rename(ready.folder)
         finally:
             shutil.rmtree(work, ignore_errors=True)

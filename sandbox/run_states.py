@@ -59,7 +59,9 @@ _RUN_IF: Mapping[str, Callable[[Sequence[str]], bool]] = {
 
 def verdict(run_if: str, results: Sequence[str]) -> str:
     """Whether a task whose dependencies ended so runs: empty for yes, else its result."""
-    if not results or _RUN_IF.get(run_if, _all_succeeded)(results):
+    if run_if not in _RUN_IF:
+        run_if = "ALL_SUCCESS"
+    if not results or _RUN_IF[run_if](results):
         return ""
     if run_if not in ("ALL_SUCCESS", "NONE_FAILED"):
         return EXCLUDED
@@ -70,12 +72,29 @@ def verdict(run_if: str, results: Sequence[str]) -> str:
     return EXCLUDED
 
 
+def verdict_of(
+    task: Mapping[str, object], results: Mapping[str, str], outcomes: Mapping[str, str]
+) -> str:
+    """Whether a task runs whose dependencies have ended: empty for yes, else its result.
+
+    A dependency may ask for one outcome of a condition task, ``"true"`` or ``"false"``.
+    """
+    for each in _depends_on(task):
+        key, wanted = str(each.get("task_key")), each.get("outcome")
+        if wanted is not None and results.get(key) == SUCCESS and outcomes.get(key) != wanted:
+            return EXCLUDED
+    upstream = [results[key] for key in dependencies(task) if key in results]
+    return verdict(str(task.get("run_if", "")), upstream)
+
+
 def dependencies(task: Mapping[str, object]) -> list[str]:
     """The keys of the tasks that have to end first."""
-    depends_on = task.get("depends_on")
-    if not isinstance(depends_on, list):
-        return []
-    return [str(each.get("task_key")) for each in depends_on if isinstance(each, dict)]
+    return [str(each.get("task_key")) for each in _depends_on(task)]
+
+
+def _depends_on(task: Mapping[str, object]) -> list[Mapping[str, object]]:
+    found = task.get("depends_on")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def ready(
@@ -97,12 +116,12 @@ def ready(
 
 def run_result(tasks: Iterable[Mapping[str, object]], results: Mapping[str, str]) -> str:
     """The result of a run: that of its leaves (Jobs docs, "job run result state")."""
-    tasks = list(tasks)
     inner = {key for task in tasks for key in dependencies(task)}
-    leaves = [results[str(t["task_key"])] for t in tasks if str(t["task_key"]) not in inner]
+    leaves = [result for key, result in results.items() if key not in inner]
     if any(each == CANCELED for each in results.values()):
         return CANCELED
-    if any(each in _UNHAPPY for each in leaves):
+    # Tasks that wait for each other in a circle have no leaf among them.
+    if any(each in _UNHAPPY for each in leaves or results.values()):
         return FAILED
     if any(each in _UNHAPPY for each in results.values()):
         return "SUCCESS_WITH_FAILURES"

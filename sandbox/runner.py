@@ -16,6 +16,7 @@ import queue
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,11 +29,10 @@ from sandbox.run_states import (
     CANCELED,
     FAILED,
     SUCCESS,
-    dependencies,
     ready,
     run_result,
     state,
-    verdict,
+    verdict_of,
 )
 from sandbox.store import Store, StoreClosedError, now_ms
 from sandbox.tree import DIRECTORY, Tree
@@ -62,6 +62,15 @@ class Executes(Protocol):
     def restart_cluster(self, cluster_id: str) -> None:
         """Let a running cluster forget its libraries."""
         ...
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How a task ended; a condition task has an outcome, ``"true"`` or ``"false"``."""
+
+    key: str
+    result: str
+    outcome: str = ""
 
 
 class Runner:
@@ -209,26 +218,26 @@ class Runner:
         tasks = {str(task["task_key"]): task for task in plan["tasks"]}
         started: set[str] = set()
         results: dict[str, str] = {}
-        ended: queue.Queue[tuple[str, str]] = queue.Queue()
+        outcomes: dict[str, str] = {}
+        ended: queue.Queue[_Ended] = queue.Queue()
         while len(results) < len(tasks):
             for key in ready(tasks, started, results):
                 started.add(key)
                 task = tasks[key]
-                upstream = [results[each] for each in dependencies(task) if each in results]
-                skipped = verdict(str(task.get("run_if") or "ALL_SUCCESS"), upstream)
+                skipped = verdict_of(task, results, outcomes)
                 if cancelled.is_set():
                     skipped = CANCELED
                 if skipped:
                     self.rows.change_task(run_id, key, _over(skipped))
-                    ended.put((key, skipped))
+                    ended.put(_Ended(key, skipped))
                 else:
                     arguments = (run_id, plan, task, ended)
                     threading.Thread(target=self._run_task, args=arguments, daemon=True).start()
             if len(started) == len(results):
                 # What is left waits for itself; the real API refuses such a job.
                 return {**dict.fromkeys(tasks, FAILED), **results}
-            key, result = ended.get()
-            results[key] = result
+            end = ended.get()
+            results[end.key], outcomes[end.key] = end.result, end.outcome
         return results
 
     def _run_task(
@@ -236,12 +245,13 @@ class Runner:
         run_id: int,
         plan: Mapping[str, Any],
         task: Mapping[str, Any],
-        ended: queue.Queue[tuple[str, str]],
+        ended: queue.Queue[_Ended],
     ) -> None:
-        key, result = str(task["task_key"]), FAILED
+        key = str(task["task_key"])
+        end = _Ended(key, FAILED)
         try:
             self.rows.change_task(run_id, key, {**state("RUNNING"), "start_time": now_ms()})
-            result = self._execute(run_id, plan, task)
+            end = self._execute(run_id, plan, task)
         except StoreClosedError:
             _LOG.info("task %s of run %d was left behind", key, run_id)
         except Exception as error:  # noqa: BLE001 - the task has to end whatever broke
@@ -251,25 +261,26 @@ class Runner:
             self.rows.change_task(run_id, key, changes)
             self.rows.put_output(run_id, key, {"error": message})
         finally:
-            ended.put((key, result))
+            ended.put(end)
 
-    def _execute(self, run_id: int, plan: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    def _execute(self, run_id: int, plan: Mapping[str, Any], task: Mapping[str, Any]) -> _Ended:
         cancelled = self._cancelled[run_id]
-        outcome = self._with_executor().run_task(
+        done = self._with_executor().run_task(
             task, settings=plan["settings"], parameters=plan["parameters"], cancelled=cancelled
         )
-        result = SUCCESS if outcome.succeeded else CANCELED if cancelled.is_set() else FAILED
-        output: JsonObject = {"logs": outcome.logs, "logs_truncated": False}
-        if not outcome.succeeded:
-            output |= {"error": outcome.error, "error_trace": outcome.error_trace}
-        self.rows.put_output(run_id, outcome.task_key, output)
+        result = SUCCESS if done.succeeded else CANCELED if cancelled.is_set() else FAILED
+        output: JsonObject = {"logs": done.logs, "logs_truncated": False}
+        if not done.succeeded:
+            output |= {"error": done.error, "error_trace": done.error_trace}
+        self.rows.put_output(run_id, done.task_key, output)
         times = {
-            "start_time": outcome.started_ms,
-            "end_time": outcome.ended_ms,
-            "execution_duration": outcome.ended_ms - outcome.started_ms,
+            "start_time": done.started_ms,
+            "end_time": done.ended_ms,
+            "execution_duration": done.ended_ms - done.started_ms,
         }
         self.rows.change_task(run_id, str(task["task_key"]), {**_over(result), **times})
-        return result
+        outcome = done.logs.strip() if "condition_task" in task else ""
+        return _Ended(str(task["task_key"]), result, outcome)
 
     def _with_executor(self) -> Executes:
         """The executor, made at the first use: it brings Spark along.

@@ -112,10 +112,10 @@ def _done() -> Response:
 
 
 def upload(call: Call) -> Response:
-    """PUT fs/files: overwrite defaults to false in the API (the SDK sends true, facts C)."""
+    """PUT fs/files: an existing file is overwritten unless overwrite=false (facts C)."""
     path, volume = _place(call)
     _need(call, volume, MANAGE, "WRITE VOLUME")
-    overwrite = call.flag("overwrite")
+    overwrite = call.flag("overwrite", default=True)
     limit = call.workspace.behaviour.volume_limit
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
         size = call.request.content_length or 0

@@ -73,7 +73,7 @@ def read_results(report: Path, project: Path) -> Results:
     parser.CharacterDataHandler = reading.text
     try:
         parser.Parse(content, True)  # noqa: FBT003 - pyexpat takes no keywords
-    except (expat.ExpatError, ValueError) as error:
+    except (expat.ExpatError, ValueError, LookupError) as error:
         raise InvalidReport(f"The test report is not well-formed: {error}.") from error
     return reading.results()
 

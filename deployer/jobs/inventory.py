@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import unquote
 
-from deployer.jobs.paths import canonical
-from deployer.jobs.places import JsonObject, Place
+from packaging.utils import canonicalize_name
+
+from deployer.jobs import spans
+from deployer.jobs.places import JsonObject
 from deployer.jobs.references import Reference, references
 
 PIN_TAG = "spark-deploy.pin"
@@ -30,7 +32,10 @@ class Owner(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """One job as the plan sees it; `settings` are the raw, page-merged JSON."""
+    """One job as the plan sees it; `settings` are the raw, page-merged JSON.
+
+    `complete` is false when not all of the settings could be read: such a job is never written.
+    """
 
     job_id: int
     name: str
@@ -38,28 +43,29 @@ class Job:
     references: tuple[Reference, ...]
     owner: Owner = Owner.NOBODY
     owner_note: str = ""  # where the owner keeps its definition
-    tags: Mapping[str, str] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
     continuous: bool = False
+    complete: bool = True
 
     def pin(self, library: str) -> str | None:
         """The version prefix that the job's owner pinned `library` to by tag; None when not pinned.
 
         `spark-deploy.pin.<library>` counts before `spark-deploy.pin`, which counts for all libraries.
+        Any spelling of the library counts that PEP 503 takes for the same name.
         """
-        tags = self.tags or {}
-        return tags.get(f"{PIN_TAG}.{library}", tags.get(PIN_TAG))
-
-    def task_at(self, place: Place) -> Mapping[str, object]:
-        """The top-level task that `place` lies in; empty when it lies in none."""
-        task = Place(place.steps[:2]).node(self.settings) if place.steps[0] == "tasks" else None
-        return task if isinstance(task, dict) else {}
+        for tag, value in self.tags.items():
+            name = tag.removeprefix(f"{PIN_TAG}.")
+            if name != tag and canonicalize_name(name) == library:
+                return value
+        return self.tags.get(PIN_TAG)
 
 
-def read_job(job_id: int, settings: JsonObject) -> Job:
+def read_job(job_id: int, settings: JsonObject, *, complete: bool = True) -> Job:
     """The job with all its references. Total: any JSON object is a job."""
     name = settings.get("name")
     owner, note = _owner(settings)
     tags = settings.get("tags")
+    continuous = settings.get("continuous")
     return Job(
         job_id=job_id,
         name=name if isinstance(name, str) and name else f"job {job_id}",
@@ -67,14 +73,18 @@ def read_job(job_id: int, settings: JsonObject) -> Job:
         references=references(settings),
         owner=owner,
         owner_note=note,
-        tags={k: v for k, v in tags.items() if isinstance(v, str)}
-        if isinstance(tags, dict)
-        else {},
-        continuous=isinstance(settings.get("continuous"), dict),
+        tags={
+            key: value
+            for key, value in (tags if isinstance(tags, dict) else {}).items()
+            if isinstance(value, str)
+        },
+        continuous=isinstance(continuous, dict) and continuous.get("pause_status") != "PAUSED",
+        complete=complete,
     )
 
 
-_FILE_NAME = re.compile(r"[\w.+!~%@-]+\.(?:whl|egg|jar)(?![\w.-])", re.I)
+_NO_FILE_NAME = re.compile(r"[^\w.+!~%@-]")
+_ESCAPED_BLANK = re.compile(r"\[nrt]")  # a line break in a script that is a JSON string in a string
 
 
 def file_names_in(document: object) -> frozenset[str]:
@@ -84,31 +94,24 @@ def file_names_in(document: object) -> frozenset[str]:
     """
     names: set[str] = set()
     for text in _texts(document):
-        for one in {text, unquote(text)}:
-            names.update(_FILE_NAME.findall(one))
+        for one in {text, unquote(text), _ESCAPED_BLANK.sub(" ", text)}:
+            names.update(_NO_FILE_NAME.split(span.of(one))[-1] for span in spans.mentions(one))
     return frozenset(names)
 
 
 def searches_folder(document: object, root: str) -> bool:
-    """Whether some string names the folder `root` (canonical) itself or a pattern in it.
+    """Whether some string names the folder `root` (canonical), one below it, or a pattern in them.
 
-    `--find-links <root>` or `<root>/lib-1.*.whl` may use any file there.
+    `--find-links <root>` or `<root>/lib-1.*.whl` may use any file there. False when `root` is empty.
     """
-    tail = root.rsplit("/", 1)[-1]
-    for text in _texts(document):
-        if tail in text and any(
-            _is_folder(token, root) for token in re.split(r"[\s\"',;=]+", text)
-        ):
-            return True
-    return False
+    if not root:
+        return False
+    search = _folder_search(root)
+    return any(
+        search.matches(one) for text in _texts(document) for one in {text, unquote(text)}
+    )
 
-
-def _is_folder(token: str, root: str) -> bool:
-    if "*" in token:
-        token = token[: token.index("*")].rsplit("/", 1)[0]
-    return canonical(token) == root
-
-
+@dataclass
 def _texts(node: object) -> Iterator[str]:
     if isinstance(node, str):
         yield node

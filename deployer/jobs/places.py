@@ -7,8 +7,11 @@ know what the string means.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 JsonObject = dict[str, object]
 
@@ -67,21 +70,53 @@ class Place:
 
     def node(self, settings: Mapping[str, object]) -> object:
         """Whatever JSON stands here. Raises PlaceGone."""
-        node: object = settings
-        for step in self.steps:
-            _, node = _descend(node, step)
+        *_, node = self.way(settings)
         return node
 
-    def replaced(self, settings: Mapping[str, object], text: str) -> JsonObject:
-        """New settings with `text` here; everything else is the very same object. Raises PlaceGone."""
-        changed = _replaced(settings, self.steps, text)
-        assert isinstance(changed, dict)  # noqa: S101 - a place has at least one step, and settings are an object
-        return changed
+    def way(self, settings: Mapping[str, object]) -> Iterator[object]:
+        """All JSON from `settings` down to what stands here. Raises PlaceGone."""
+        node: object = settings
+        yield node
+        for step in self.steps:
+            _, node = _descend(node, step)
+            yield node
+
+
+def replaced(settings: Mapping[str, object], texts: Mapping[Place, str]) -> JsonObject:
+    """New settings with each text at its place; what lies on no place's way is the very same object.
+
+    Raises PlaceGone, also where no string stands.
+    """
+    changed = dict(settings)
+    copies: dict[tuple[Step, ...], Any] = {}
+    for place, text in texts.items():
+        node: Any = changed
+        for depth, step in enumerate(place.steps[:-1], start=1):
+            way = place.steps[:depth]
+            if way not in copies:
+                index, child = _descend(node, step)
+                node[index] = copies[way] = copy(child)
+            node = copies[way]
+        index, old = _descend(node, place.steps[-1])
+        if not isinstance(old, str):
+            raise PlaceGone(str(place))
+        node[index] = text
+    return changed
 
 
 def strings(settings: Mapping[str, object]) -> Iterator[tuple[Place, str]]:
-    """Every string value of `settings` with its place, in document order."""
-    yield from _strings(settings, ())
+    """Every string value of `settings` with its place, in document order; nested however deep."""
+    waiting: list[tuple[tuple[Step, ...], object]] = [((), settings)]
+    while waiting:
+        steps, node = waiting.pop()
+        if isinstance(node, str):
+            yield Place(steps), node
+        elif isinstance(node, dict):
+            waiting += [((*steps, key), value) for key, value in reversed(node.items())]
+        elif isinstance(node, list):
+            name = steps[-1] if isinstance(steps[-1], str) else ""
+            addressed = zip(_addresses(node, name), node, strict=True)
+            waiting += [((*steps, step), value) for step, value in reversed([*addressed])]
 
 
 def elements(container: Mapping[str, object], name: str) -> Iterator[tuple[Step, object]]:
@@ -93,23 +128,14 @@ def elements(container: Mapping[str, object], name: str) -> Iterator[tuple[Step,
 
 def _addresses(array: Sequence[object], name: str) -> list[Step]:
     field = KEY_FIELDS.get(name)
-    keys = [item.get(field) if isinstance(item, dict) and field else None for item in array]
+    if field is None:
+        return list(range(len(array)))
+    keys = [item.get(field) if isinstance(item, dict) else None for item in array]
+    count = Counter(key for key in keys if isinstance(key, str))
     return [
-        Keyed(field, key) if field and isinstance(key, str) and keys.count(key) == 1 else index
+        Keyed(field, key) if isinstance(key, str) and count[key] == 1 else index
         for index, key in enumerate(keys)
     ]
-
-
-def _strings(node: object, steps: tuple[Step, ...]) -> Iterator[tuple[Place, str]]:
-    if isinstance(node, str):
-        yield Place(steps), node
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            yield from _strings(value, (*steps, key))
-    elif isinstance(node, list):
-        name = steps[-1] if steps and isinstance(steps[-1], str) else ""
-        for step, value in zip(_addresses(node, name), node, strict=True):
-            yield from _strings(value, (*steps, step))
 
 
 def _descend(node: object, step: Step) -> tuple[str | int, object]:
@@ -122,19 +148,6 @@ def _descend(node: object, step: Step) -> tuple[str | int, object]:
             if isinstance(item, dict) and item.get(step.field) == step.value:
                 return index, item
     raise PlaceGone(str(step))
-
-
-def _replaced(node: object, steps: tuple[Step, ...], text: str) -> object:
-    if not steps:
-        if not isinstance(node, str):
-            raise PlaceGone("no string stands here")
-        return text
-    index, child = _descend(node, steps[0])
-    changed = _replaced(child, steps[1:], text)
-    if isinstance(node, dict):
-        return {key: changed if key == index else value for key, value in node.items()}
-    assert isinstance(node, list)  # noqa: S101 - _descend found an element
-    return [changed if at == index else item for at, item in enumerate(node)]
 
 
 def _escaped(part: str) -> str:

@@ -3,26 +3,31 @@
 Owns the walk over the places of facts A1 and the reading of each string found there. A reference
 is only found and described here; whether it moves is the plan's decision. Must not know versions'
 policies, roots or owners.
+
+Nothing is silently missed: the structured places are read by their grammars, and whatever library
+file any other part of any string mentions is a reference in free text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from deployer.jobs import spans
-from deployer.jobs.paths import canonical, is_unresolved, respelled
+from deployer.jobs.paths import canonical, file_name, is_unresolved, respelled
 from deployer.jobs.places import Place, Step, elements, strings
 from deployer.jobs.spans import Span, SpanKind
 from deployer.library.coordinates import Coordinate, parse_maven, parse_requirement
-from deployer.library.names import NameCandidate, ParsedName, parse_file_name
+from deployer.library.names import ParsedName, parse_file_name
 
 
 class Site(StrEnum):
     """Where in the settings a reference stands, as far as it matters to what may be done with it."""
 
     TASK_LIBRARY = "task library"
+    JOB_LIBRARY = "job-level library"
     ENVIRONMENT = "environment dependency"
     PY_FILES = "--py-files"
     JAVA_DEPENDENCY = "java dependency"
@@ -37,6 +42,8 @@ class Site(StrEnum):
 
 
 EDITABLE = frozenset({Site.TASK_LIBRARY, Site.ENVIRONMENT, Site.PY_FILES})
+
+_UNREAD = "its content is not read"
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,9 @@ class Reference:
             return self.coordinate.name == library
         return self.parsed is not None and any(c.name == library for c in self.parsed.candidates)
 
-    def retargeted(self, root: str, file_name: str) -> str | None:
-        """The characters that replace the span, so that it names `file_name` in `root`; or None."""
-        return respelled(self.spelled, root, file_name)
+    def retargeted(self, root: str, name: str) -> str | None:
+        """The characters that replace the span, so that it names the file `name` in `root`; or None."""
+        return respelled(self.spelled, root, name)
 
 
 def replace_spans(text: str, replacements: Iterable[tuple[Span, str]]) -> str:
@@ -91,48 +98,72 @@ def replace_spans(text: str, replacements: Iterable[tuple[Span, str]]) -> str:
 
 def references(settings: Mapping[str, object]) -> tuple[Reference, ...]:
     """Every reference in `settings`: the structured places first, then mentions in any other text."""
-    structured = (*_of_tasks(settings, ()), *_of_environments(settings))
-    # A spark-submit parameter that holds no file list is still swept for mentions.
-    covered = {one.place for one in structured}
-    return (*structured, *_of_free_text(settings, covered))
+    structured = (
+        *_of_tasks(settings),
+        *_of_environments(settings),
+        *_of_libraries(settings, (), Site.JOB_LIBRARY),
+    )
+    return (*structured, *_of_free_text(settings, structured))
 
 
-def _of_tasks(container: Mapping[str, object], above: tuple[Step, ...]) -> Iterator[Reference]:
-    for step, task in elements(container, "tasks"):
-        if isinstance(task, dict):
-            yield from _of_task(task, (*above, "tasks", step))
+# ── Tasks ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_task(task: Mapping[str, object], at: tuple[Step, ...]) -> Iterator[Reference]:
-    for step, library in elements(task, "libraries"):
+def _of_tasks(settings: Mapping[str, object]) -> Iterator[Reference]:
+    for step, outer in elements(settings, "tasks"):
+        task: object = outer
+        at: tuple[Step, ...] = ("tasks", step)
+        while isinstance(task, dict):
+            yield from _of_libraries(task, at, Site.TASK_LIBRARY)
+            yield from _of_submit(task, at)
+            yield from _of_jar(task, at)
+            loop = task.get("for_each_task")
+            task = loop.get("task") if isinstance(loop, dict) else None
+            at = (*at, "for_each_task", "task")
+
+
+def _of_libraries(
+    container: Mapping[str, object], at: tuple[Step, ...], site: Site
+) -> Iterator[Reference]:
+    for step, library in elements(container, "libraries"):
         if isinstance(library, dict):
-            yield from _of_library(library, (*at, "libraries", step))
+            for kind, value in library.items():
+                yield from _of_library(site, kind, value, (*at, "libraries", step, kind))
+
+
+def _of_library(site: Site, kind: str, value: object, at: tuple[Step, ...]) -> Iterator[Reference]:
+    match kind, value:
+        case (("whl" | "jar" | "egg"), str()):
+            yield _of_file(site, value, at, spans.library_value(value))
+        case "requirements", str():
+            yield _whole(Site.REQUIREMENTS, value, at, why=_UNREAD)
+        case (("pypi" | "cran"), {"package": str() as package}):
+            index = Site.PYPI if kind == "pypi" else Site.CRAN
+            yield _whole(index, package, (*at, "package"), parse_requirement(package))
+        case "maven", {"coordinates": str() as coordinates}:
+            found = parse_maven(coordinates)
+            yield _whole(Site.MAVEN, coordinates, (*at, "coordinates"), found)
+
+
+def _of_submit(task: Mapping[str, object], at: tuple[Step, ...]) -> Iterator[Reference]:
     submit = task.get("spark_submit_task")
-    if isinstance(submit, dict) and isinstance(submit.get("parameters"), list):
-        yield from _of_submit(submit["parameters"], (*at, "spark_submit_task", "parameters"))
-    jar = task.get("spark_jar_task")
-    if isinstance(jar, dict) and isinstance(jar.get("jar_uri"), str):
-        yield _of_file_value(Site.JAR_URI, jar["jar_uri"], (*at, "spark_jar_task", "jar_uri"))
-    loop = task.get("for_each_task")
-    if isinstance(loop, dict) and isinstance(loop.get("task"), dict):
-        yield from _of_task(loop["task"], (*at, "for_each_task", "task"))
+    parameters = submit.get("parameters") if isinstance(submit, dict) else None
+    if not isinstance(parameters, list):
+        return
+    for found in spans.submit_files(parameters):
+        site = Site.PY_FILES if found.option == "--py-files" else Site.SUBMIT_PARAMETER
+        place = (*at, "spark_submit_task", "parameters", found.parameter)
+        yield _of_file(site, parameters[found.parameter], place, found.span)
 
 
-def _of_library(library: Mapping[str, object], at: tuple[Step, ...]) -> Iterator[Reference]:
-    for kind, value in library.items():
-        if kind in {"whl", "jar", "egg"} and isinstance(value, str):
-            yield _of_file_value(Site.TASK_LIBRARY, value, (*at, kind))
-        elif kind == "requirements" and isinstance(value, str):
-            yield _whole(Site.REQUIREMENTS, value, (*at, kind), "its content is not read")
-        elif kind in {"pypi", "cran"} and isinstance(value, dict):
-            package = value.get("package")
-            if isinstance(package, str):
-                site = Site.PYPI if kind == "pypi" else Site.CRAN
-                yield _of_requirement(site, package, (*at, kind, "package"), _all_of(package))
-        elif kind == "maven" and isinstance(value, dict):
-            coordinates = value.get("coordinates")
-            if isinstance(coordinates, str):
-                yield _of_maven(coordinates, (*at, kind, "coordinates"))
+def _of_jar(task: Mapping[str, object], at: tuple[Step, ...]) -> Iterator[Reference]:
+    match task.get("spark_jar_task"):
+        case {"jar_uri": str() as uri}:
+            place = (*at, "spark_jar_task", "jar_uri")
+            yield _of_file(Site.JAR_URI, uri, place, spans.library_value(uri))
+
+
+# ── Environments ─────────────────────────────────────────────────────────────────────────────────
 
 
 def _of_environments(settings: Mapping[str, object]) -> Iterator[Reference]:
@@ -146,11 +177,11 @@ def _of_environments(settings: Mapping[str, object]) -> Iterator[Reference]:
                 yield from _of_dependency(line, (*at, "dependencies", index))
         for index, value in elements(spec, "java_dependencies"):
             if isinstance(value, str):
-                yield _of_file_value(Site.JAVA_DEPENDENCY, value, (*at, "java_dependencies", index))
+                place = (*at, "java_dependencies", index)
+                yield _of_file(Site.JAVA_DEPENDENCY, value, place, spans.library_value(value))
         base = spec.get("base_environment")
         if isinstance(base, str):
-            why = "its content is not read"
-            yield _whole(Site.BASE_ENVIRONMENT, base, (*at, "base_environment"), why)
+            yield _whole(Site.BASE_ENVIRONMENT, base, (*at, "base_environment"), why=_UNREAD)
 
 
 def _of_dependency(line: str, steps: tuple[Step, ...]) -> Iterator[Reference]:
@@ -160,42 +191,44 @@ def _of_dependency(line: str, steps: tuple[Step, ...]) -> Iterator[Reference]:
     match span.kind:
         case SpanKind.FILE:
             yield _of_file(Site.ENVIRONMENT, line, steps, span)
-        case SpanKind.REQUIREMENT:
-            yield _of_requirement(Site.PYPI, line, steps, span)
+        case SpanKind.REQUIREMENT | SpanKind.URL:
+            yield _of_requirement(line, steps, span)
         case SpanKind.REQUIREMENTS_FILE:
-            yield Reference(
-                Site.REQUIREMENTS, Place(steps), line, span, why="its content is not read"
-            )
+            yield Reference(Site.REQUIREMENTS, Place(steps), line, span, why=_UNREAD)
         case SpanKind.OPTION:
             yield Reference(Site.ENVIRONMENT, Place(steps), line, span, why="an option of pip")
-        case SpanKind.URL | SpanKind.OTHER:
-            why = (
-                "a URL, not a file of the workspace" if span.kind is SpanKind.URL else "not a file"
-            )
-            yield Reference(Site.ENVIRONMENT, Place(steps), line, span, why=why)
+        case SpanKind.OTHER:
+            yield Reference(Site.ENVIRONMENT, Place(steps), line, span, why="not a library file")
 
 
-def _of_submit(parameters: Sequence[object], at: tuple[Step, ...]) -> Iterator[Reference]:
-    for found in spans.submit_files(parameters):
-        text = parameters[found.parameter]
-        assert isinstance(text, str)  # noqa: S101 - submit_files yields only string parameters
-        site = Site.PY_FILES if found.option == "--py-files" else Site.SUBMIT_PARAMETER
-        yield _of_file(site, text, (*at, found.parameter), found.span)
+def _of_requirement(line: str, steps: tuple[Step, ...], span: Span) -> Reference:
+    """A requirement or URL; a URL of a library file is a file, which lies outside any root."""
+    file = next(spans.mentions(span.of(line)), None) if span.kind is SpanKind.URL else None
+    if file is not None:
+        start, end = span.start + file.start, span.start + file.end
+        return _of_file(Site.ENVIRONMENT, line, steps, Span(start, end, SpanKind.FILE))
+    named = line if span.kind is SpanKind.URL else span.of(line)  # `name @ https://…`, too
+    return _of_coordinate(Site.PYPI, line, steps, span, parse_requirement(named))
 
 
-def _of_free_text(settings: Mapping[str, object], covered: set[Place]) -> Iterator[Reference]:
+# ── Free text, and what all have in common ───────────────────────────────────────────────────────
+
+
+def _of_free_text(
+    settings: Mapping[str, object], structured: Iterable[Reference]
+) -> Iterator[Reference]:
+    read: defaultdict[Place, list[Span]] = defaultdict(list)
+    for one in structured:
+        if one.parsed is not None:
+            read[one.place].append(one.span)
     for place, text in strings(settings):
-        if place not in covered:
-            for span in spans.mentions(text):
+        for span in spans.mentions(text):
+            if not any(span.overlaps(other) for other in read.get(place, ())):
                 yield _of_file(Site.TEXT, text, place.steps, span)
 
 
-def _of_file_value(site: Site, text: str, steps: tuple[Step, ...]) -> Reference:
-    return _of_file(site, text, steps, spans.library_value(text))
-
-
 def _of_file(site: Site, text: str, steps: tuple[Step, ...], span: Span) -> Reference:
-    parsed = parse_file_name(span.of(text).rsplit("/", 1)[-1])
+    parsed = parse_file_name(file_name(span.of(text)))
     why = None
     if parsed is None:
         why = "not a path of a library file"
@@ -204,12 +237,17 @@ def _of_file(site: Site, text: str, steps: tuple[Step, ...], span: Span) -> Refe
     return Reference(site, Place(steps), text, span, parsed=parsed, why=why)
 
 
-def _of_requirement(site: Site, text: str, steps: tuple[Step, ...], span: Span) -> Reference:
-    return _of_coordinate(site, text, steps, span, parse_requirement(span.of(text)))
-
-
-def _of_maven(text: str, steps: tuple[Step, ...]) -> Reference:
-    return _of_coordinate(Site.MAVEN, text, steps, _all_of(text), parse_maven(text))
+def _whole(
+    site: Site,
+    text: str,
+    steps: tuple[Step, ...],
+    coordinate: Coordinate | None = None,
+    why: str | None = None,
+) -> Reference:
+    span = Span(0, len(text), SpanKind.REQUIREMENT)
+    if coordinate is None:
+        return Reference(site, Place(steps), text, span, why=why)
+    return _of_coordinate(site, text, steps, span, coordinate)
 
 
 def _of_coordinate(
@@ -217,11 +255,3 @@ def _of_coordinate(
 ) -> Reference:
     why = coordinate.problem.value if coordinate.problem else None
     return Reference(site, Place(steps), text, span, coordinate=coordinate, why=why)
-
-
-def _whole(site: Site, text: str, steps: tuple[Step, ...], why: str) -> Reference:
-    return Reference(site, Place(steps), text, _all_of(text), why=why)
-
-
-def _all_of(text: str) -> Span:
-    return Span(0, len(text), SpanKind.REQUIREMENT)

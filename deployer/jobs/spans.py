@@ -3,17 +3,17 @@
 Owns the grammars of the strings that name libraries (facts A1 rows 1-11 and A4). Each function
 returns what it found with exact character spans, so that a rewire can change those characters and
 nothing else. Must not know about settings, libraries or policies.
+
+Settings hold whole scripts and data in their parameters, so every pattern here takes time in
+proportion to the text: no two neighbours can match the same blanks, and quantifiers are possessive.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-
-LIBRARY_SUFFIX = r"\.(?:whl|egg|jar)"
-FILE_SUFFIX = r"\.(?:whl|egg|jar|zip|tar\.gz|py)"
 
 
 class SpanKind(StrEnum):
@@ -44,64 +44,70 @@ class Span:
         """The characters of this span in `text`."""
         return text[self.start : self.end]
 
+    def overlaps(self, other: Span) -> bool:
+        """Whether the two share a character."""
+        return self.start < other.end and other.start < self.end
 
-_REST = r"(?P<rest>\s*(?:\[[^\]]*\])?\s*(?:[;#].*|\s--.*)?)$"
-_FILE = re.compile(rf"(?P<path>\S.*?{FILE_SUFFIX})(?P<fragment>#[^\s\]]*)?{_REST}", re.I | re.S)
+
+_FILE_END = re.compile(r"\.(?:whl|egg|jar|zip|tar\.gz|py)", re.I)
+_LIBRARY_END = re.compile(r"\.(?:whl|egg|jar)(?![\w-]|\.\w)", re.I)
+# What may follow a path: extras, then a marker, a fragment, a comment or options of the line.
+_AFTER_FILE = re.compile(
+    r"\s*+(?:\[[^\[\]]*+\])?+\s*+(?P<rest>[;#].*+|(?<=\s)--.*+)?\Z", re.I | re.S
+)
+_HASH = re.compile(r"[#&](?:sha\d+|md5)=|--hash\b", re.I)
+_COMMENT = re.compile(r"(?:^|\s)#")  # what pip takes for one: a # behind a blank
 _QUOTED = re.compile(r"(?P<quote>[\"'])(?P<inner>.*?)(?P=quote)", re.S)
 _OPTION = re.compile(r"--?[A-Za-z]")
-_REQUIREMENTS = re.compile(r"(?:-r|--requirement)(?:\s*=\s*|\s*)(?P<path>\S.*?)(?:\s+#.*)?$", re.S)
-_DIRECT = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?\s*@\s*(?P<target>\S.*)$", re.S)
-_URL = re.compile(r"(?:git|hg|svn|bzr)\+\S+|https?://\S+", re.I)
+_REQUIREMENTS = re.compile(r"(?:-r|--requirement)(?:\s*+=)?+\s*+(?P<path>\S.*)", re.S)
+_DIRECT = re.compile(r"[A-Za-z0-9][\w.-]*+\s*+(?:\[[^\[\]]*+\]\s*+)?+@\s*+(?P<target>\S.*)", re.S)
+_URL = re.compile(r"(?:git|hg|svn|bzr)\+\S|https?://\S", re.I)
 _PATH_START = re.compile(r"/|\.{1,2}/|[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 def library_value(text: str) -> Span:
     """The path in a `whl`, `jar` or `egg` value; the value without blanks when it is no such path."""
-    inner_start, inner_end = _unquoted(text)
-    found = _FILE.match(text[inner_start:inner_end])
-    if found is None:
-        return Span(inner_start, inner_end, SpanKind.OTHER)
-    return _file_span(found, inner_start)
+    low, high = _unquoted(text, 0, len(text))
+    return _file_in(text, low, high) or Span(low, high, SpanKind.OTHER)
 
 
 def dependency_line(text: str) -> Span | None:
     """What one line of an environment's `dependencies` names; None for a blank line or a comment."""
-    start = len(text) - len(text.lstrip())
-    line = text[start:]
-    if not line or line.startswith("#"):
+    comment = _COMMENT.search(text)
+    return _line(text, 0, comment.start() if comment else len(text))
+
+
+def _line(text: str, start: int, end: int) -> Span | None:
+    low, high = _stripped(text, start, end)
+    if low == high:
         return None
-    if _OPTION.match(line):
-        return _option(line, start)
-    quoted = _QUOTED.match(line)
+    if _OPTION.match(text, low, high):
+        return _option(text, low, high)
+    quoted = _QUOTED.match(text, low, high)
     if quoted is not None:
-        inner = dependency_line(quoted["inner"])
-        return _shifted(inner, start + quoted.start("inner")) if inner else None
-    direct = _DIRECT.match(line)
-    if direct is not None:
-        return _target(direct["target"], start + direct.start("target"))
-    return _target(line, start)
+        inner = _line(text, *quoted.span("inner"))
+        hashed = _HASH.search(text, quoted.end(), high) is not None
+        return replace(inner, hashed=inner.hashed or hashed) if inner else None
+    direct = _DIRECT.match(text, low, high)
+    return _target(text, direct.start("target") if direct else low, high)
 
 
-def _target(line: str, start: int) -> Span:
-    end = start + len(line.rstrip())
-    if _URL.match(line):
-        return Span(start, end, SpanKind.URL)
-    found = _FILE.match(line)
-    if found is not None and (_PATH_START.match(line) or _ends_in_library(found["path"])):
-        return _file_span(found, start)
-    if _PATH_START.match(line):
-        return Span(start, end, SpanKind.OTHER)
-    return Span(start, end, SpanKind.REQUIREMENT)
+def _target(text: str, low: int, high: int) -> Span:
+    if _URL.match(text, low, high):
+        return Span(low, high, SpanKind.URL)
+    file = _file_in(text, low, high)
+    is_path = _PATH_START.match(text, low, high) is not None
+    if file is not None and (is_path or _LIBRARY_END.search(file.of(text))):
+        return file
+    return Span(low, high, SpanKind.OTHER if is_path else SpanKind.REQUIREMENT)
 
 
-def _option(line: str, start: int) -> Span:
-    end = start + len(line.rstrip())
-    requirements = _REQUIREMENTS.match(line)
+def _option(text: str, low: int, high: int) -> Span:
+    requirements = _REQUIREMENTS.match(text, low, high)
     if requirements is None:
-        return Span(start, end, SpanKind.OPTION)
-    path_start = start + requirements.start("path")
-    low, high = _unquoted(requirements["path"])
-    return Span(path_start + low, path_start + high, SpanKind.REQUIREMENTS_FILE)
+        return Span(low, high, SpanKind.OPTION)
+    start, end = _unquoted(text, requirements.start("path"), high)
+    return Span(start, end, SpanKind.REQUIREMENTS_FILE)
 
 
 @dataclass(frozen=True)
@@ -115,78 +121,82 @@ class SubmitFile:
 
 _SUBMIT_LISTS = {"--py-files", "--jars", "--files", "--archives"}
 _SUBMIT_FLAGS = {"--verbose", "-v", "--supervise", "--help", "-h", "--version"}
+_SUBMIT_OPTION = re.compile(r"\s*+(?P<option>--?[\w-]++)(?:\s*+=)?+\s*+")
+_NEXT_OPTION = re.compile(r"\s--?[A-Za-z]")
 
 
 def submit_files(parameters: Sequence[object]) -> Iterator[SubmitFile]:
     """The files that spark-submit parameters name; what comes after the application is its own.
 
     An option's value may be the next parameter, follow `=`, or be glued to it with a blank in one
-    string; comma lists are split (facts A1 row 10).
+    string; comma lists are split (facts A1 row 10). A string that holds more than one option yields
+    nothing: where its paths end is not certain.
     """
     waiting = ""  # the option whose value comes next
     for index, parameter in enumerate(parameters):
         if not isinstance(parameter, str):
             continue
+        option = _SUBMIT_OPTION.match(parameter)
         if waiting:
-            yield from _values(index, waiting, parameter, 0)
+            yield from _listed(index, waiting, parameter, 0)
             waiting = ""
-        elif parameter.lstrip().startswith("-"):
-            option, value_at = _split_option(parameter)
-            if value_at is not None:
-                yield from _values(index, option, parameter, value_at)
-            elif option not in _SUBMIT_FLAGS:
-                waiting = option
-        else:
+        elif option is None:
             yield SubmitFile(index, "", library_value(parameter))
             return
+        elif option.end() < len(parameter):
+            yield from _listed(index, option["option"], parameter, option.end())
+        elif option["option"] not in _SUBMIT_FLAGS:
+            waiting = option["option"]
 
 
-def _split_option(parameter: str) -> tuple[str, int | None]:
-    found = re.match(r"\s*(?P<option>--?[\w-]+)(?:\s*=\s*|\s+)?", parameter)
-    if found is None:
-        return parameter, None
-    value_at = found.end() if found.end() < len(parameter) else None
-    return found["option"], value_at
-
-
-def _values(index: int, option: str, parameter: str, start: int) -> Iterator[SubmitFile]:
-    if option not in _SUBMIT_LISTS:
+def _listed(index: int, option: str, parameter: str, start: int) -> Iterator[SubmitFile]:
+    """The files of the comma list that starts at `start`, if `option` takes one."""
+    low, high = _unquoted(parameter, start, len(parameter))
+    if option not in _SUBMIT_LISTS or _NEXT_OPTION.search(parameter, low, high):
         return
-    for found in re.finditer(r"[^,]+", parameter[start:]):
-        low, high = _unquoted(found.group())
-        if low < high:
-            at = start + found.start()
-            yield SubmitFile(index, option, Span(at + low, at + high, SpanKind.FILE))
+    for found in re.compile(r"[^,]+").finditer(parameter, low, high):
+        at, end = _unquoted(parameter, *found.span())
+        if at < end:
+            yield SubmitFile(index, option, Span(at, end, SpanKind.FILE))
 
 
-_MENTION = re.compile(
-    rf"[^\s\"'<>|,;=()\[\]{{}}]*[^\s\"'<>|,;=()\[\]{{}}/]{LIBRARY_SUFFIX}(?![\w.-])", re.I
-)
+# A word of free text; a variable counts as one letter of it, although it holds braces.
+_WORD = re.compile(r"(?:\{\{[^{}]*+\}\}|\$\{[^{}]*+\}|[^\s\"'<>|,;=()\[\]{}])++")
+_BETWEEN = ":!?&#"  # the colon of a class path, and what a URL goes on with
 
 
 def mentions(text: str) -> Iterator[Span]:
     """Paths of library files anywhere in free text, such as a Spark setting or a parameter."""
-    for found in _MENTION.finditer(text):
-        yield Span(found.start(), found.end(), SpanKind.FILE)
+    for word in _WORD.finditer(text):
+        start = word.start()
+        for suffix in _LIBRARY_END.finditer(text, *word.span()):
+            while text[start] in _BETWEEN:
+                start += 1
+            if start < suffix.start() and text[suffix.start() - 1] != "/":
+                yield Span(start, suffix.end(), SpanKind.FILE)
+            start = suffix.end()
 
 
-def _ends_in_library(path: str) -> bool:
-    return re.search(rf"{LIBRARY_SUFFIX}$", path, re.I) is not None
+def _file_in(text: str, low: int, high: int) -> Span | None:
+    """The path at `low` that what follows it shows to be complete; the first such end counts."""
+    for suffix in _FILE_END.finditer(text, low + 1, high):
+        after = _AFTER_FILE.match(text, suffix.end(), high)
+        if after is not None:
+            hashed = _HASH.search(after["rest"] or "") is not None
+            return Span(low, suffix.end(), SpanKind.FILE, hashed)
+    return None
 
 
-def _file_span(found: re.Match[str], shift: int) -> Span:
-    hashed = bool(found["fragment"]) or "--hash" in found["rest"]
-    return Span(shift + found.start("path"), shift + found.end("path"), SpanKind.FILE, hashed)
+def _stripped(text: str, low: int, high: int) -> tuple[int, int]:
+    """Start and end of `text[low:high]` without the blanks around it."""
+    part = text[low:high]
+    start = low + len(part) - len(part.lstrip())
+    return start, max(start, low + len(part.rstrip()))
 
 
-def _shifted(span: Span, by: int) -> Span:
-    return Span(span.start + by, span.end + by, span.kind, span.hashed)
-
-
-def _unquoted(text: str) -> tuple[int, int]:
-    """Start and end of `text` without the blanks and one pair of quotes around it."""
-    low = len(text) - len(text.lstrip())
-    high = max(low, len(text.rstrip()))
-    if text[low:high][:1] in {'"', "'"} and high - low > 1 and text[low] == text[high - 1]:
-        low, high = low + 1, high - 1
+def _unquoted(text: str, low: int, high: int) -> tuple[int, int]:
+    """Start and end of `text[low:high]` without the blanks and one pair of quotes around it."""
+    low, high = _stripped(text, low, high)
+    if high - low > 1 and text[low] in "\"'" and text[low] == text[high - 1]:
+        return low + 1, high - 1
     return low, high

@@ -79,7 +79,9 @@ class Archive:
         self._entries = self._zip.infolist()
         self._check_bounds(size)
         self.files: Mapping[str, zipfile.ZipInfo] = {
-            entry.filename: entry for entry in self._entries if not entry.is_dir()
+            entry.filename: entry
+            for entry in self._entries
+            if not entry.filename.endswith("/")  # is_dir() fails on an empty name (Python 3.11)
         }
 
     def faults(self) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from packaging.version import Version
 
-from deployer.jobs.places import JsonObject, Place
+from deployer.jobs.places import JsonObject, Place, replaced
 
 
 class Reason(StrEnum):
@@ -58,9 +58,7 @@ class Rewire:
 
     def applied_to(self, settings: JsonObject) -> JsonObject:
         """The settings after this rewire. Raises PlaceGone when a place is not there any more."""
-        for change in self.changes:
-            settings = change.place.replaced(settings, change.after)
-        return settings
+        return replaced(settings, {change.place: change.after for change in self.changes})
 
 
 @dataclass(frozen=True)

@@ -135,8 +135,8 @@ def _verdict(
 def _firm_reasons(current: Version, one: Stored, users: Users) -> list[str]:
     if one.version == current:
         return ["the version of this run"]
-    if one.version > current:
-        return ["newer than the version of this run"]
     if major_line(one.version) != major_line(current):
         return ["another major"]
+    if one.version > current:
+        return ["newer than the version of this run"]
     return [f"used by {user}" for user in users.by_file.get(one.file_name, ())]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
 from deployer.report.untrusted import visible, visible_lines
@@ -26,7 +26,6 @@ _MARKUP = re.compile(
 _AT_LINE_START = re.compile(r"([-+=]|\d+[.)](?=\s|$))")
 _BACKTICKS = re.compile(r"`+")
 _QUOTED = re.compile(r"`(\s*[^`\s][^`]*)`")
-_HTML_MARKUP = re.compile(r"[&<>\"'@#:`$\\]")
 _HOST = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?")
 _INDENT = "  "
 
@@ -42,20 +41,17 @@ def text(untrusted: str) -> str:
 
 
 def sentence(untrusted: str) -> str:
-    """Like `text`, but parts between backticks become code: for messages of this program.
+    """Like `text`, but parts between backticks become code: for messages, outside of tables.
 
     Messages quote inputs with backticks. It is safe for any text: a stray backtick only moves
     the limits of what is shown as code, and both sides are escaped.
     """
-    shown = visible(untrusted).strip()
-    written = ""
-    end = 0
-    for quoted in _QUOTED.finditer(shown):
-        written += _glued(shown[end : quoted.start()])
-        # Without a blank, two codes in a row would merge their fences into one longer fence.
-        written += (" " if written.endswith("`") else "") + code(quoted[1])
-        end = quoted.end()
-    return written + _glued(shown[end:])
+    return _sentence(untrusted, code)
+
+
+def sentence_cell(untrusted: str) -> str:
+    """`sentence` for a table cell."""
+    return _sentence(untrusted, code_cell)
 
 
 def code(untrusted: str) -> str:
@@ -101,13 +97,7 @@ def prose(untrusted: str) -> str:
 
 def html(untrusted: str) -> str:
     """`untrusted` inside our own HTML elements, where Markdown's escapes are not read."""
-    return (
-        _HTML_MARKUP.sub(
-            lambda found: f"&#{ord(found[0])};{_ZERO_WIDTH}", visible(untrusted).strip()
-        )
-        .replace("GH-", f"GH-{_ZERO_WIDTH}")
-        .replace("www.", f"www.{_ZERO_WIDTH}")
-    )
+    return _MARKUP.sub(_as_entity, visible(untrusted).strip())
 
 
 def row(cells: Iterable[str]) -> str:
@@ -137,6 +127,23 @@ def _escape(found: re.Match[str]) -> str:
         return ("\\#" if active == "#" else active) + _ZERO_WIDTH
     mark = found["mark"]
     return _ENTITIES.get(mark, f"\\{mark}")
+
+
+def _as_entity(found: re.Match[str]) -> str:
+    active = found["active"]
+    return f"&#{ord(found['mark'])};" if active is None else active + _ZERO_WIDTH
+
+
+def _sentence(untrusted: str, quote: Callable[[str], str]) -> str:
+    shown = visible(untrusted).strip()
+    written = ""
+    end = 0
+    for quoted in _QUOTED.finditer(shown):
+        written += _glued(shown[end : quoted.start()])
+        # Without a blank, two codes in a row would merge their fences into one longer fence.
+        written += (" " if written.endswith("`") else "") + quote(quoted[1])
+        end = quoted.end()
+    return written + _glued(shown[end:])
 
 
 def _glued(untrusted: str) -> str:

@@ -23,6 +23,7 @@ from deployer.report.markdown import (
     prose,
     row,
     sentence,
+    sentence_cell,
     table_head,
     text,
 )
@@ -126,7 +127,7 @@ def _left(report: Report) -> Iterator[Section]:
             (
                 _job(report, one.job.job_id, one.job.job_name),
                 one.status,
-                text(shortened(one.job.detail)),
+                sentence_cell(shortened(one.job.detail)),
             )
         )
         for one in jobs
@@ -155,7 +156,7 @@ def _moved_row(report: Report, rewire: Rewire, to: str, *, notes: bool) -> str:
         str(len(rewire.references)),
     ]
     return row(
-        (*cells, sentence(shortened(rewire.note or "with the next run"))) if notes else cells
+        (*cells, sentence_cell(shortened(rewire.note or "with the next run"))) if notes else cells
     )
 
 
@@ -174,7 +175,7 @@ def _stays(report: Report) -> Iterator[Section]:
 
 
 def _untouched_row(report: Report, entry: Untouched) -> str:
-    note = f"<br>{sentence(shortened(entry.note))}" if entry.note else ""
+    note = f"<br>{sentence_cell(shortened(entry.note))}" if entry.note else ""
     return row(
         (
             _job(report, entry.job_id, entry.job_name) + note,

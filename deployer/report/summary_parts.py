@@ -18,7 +18,7 @@ from deployer.report.markdown import (
     job_url,
     link,
     row,
-    sentence,
+    sentence_cell,
     table_head,
     text,
 )
@@ -65,7 +65,7 @@ def checks(report: Report) -> Iterator[Section]:
                 text(one.name),
                 _MARKS[one.status],
                 f"{one.seconds:.1f} s",
-                sentence(shortened(one.summary)),
+                sentence_cell(shortened(one.summary)),
             )
         )
         for one in report.checks
@@ -93,7 +93,7 @@ def _finding(finding: Finding) -> str:
     line = f":{finding.line}" if finding.line is not None else ""
     where = code_cell(shortened(finding.path + line)) if finding.path else ""
     rule = f"{code_cell(finding.code)} " if finding.code else ""
-    return row((where, rule + sentence(shortened(finding.message, 600))))
+    return row((where, rule + sentence_cell(shortened(finding.message, 600))))
 
 
 def stored_versions(report: Report) -> Iterator[Section]:
@@ -105,7 +105,7 @@ def stored_versions(report: Report) -> Iterator[Section]:
             (
                 text(shortened(one.version)),
                 _decision(report, one),
-                sentence(shortened("; ".join(one.reasons), 600)),
+                sentence_cell(shortened("; ".join(one.reasons), 600)),
             )
         )
         for one in report.versions

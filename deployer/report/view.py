@@ -149,10 +149,12 @@ def subject(report: Report) -> str:
 
 
 def _deploy_headline(report: Report) -> Headline:
-    stay = f"{staying_jobs(report):,} {'stays' if staying_jobs(report) == 1 else 'stay'}"
+    staying = staying_jobs(report)
+    verb = "stays" if staying == 1 else "stay"
+    stay = f"{staying:,} {verb}"
     jobs = counted(len(moved(report)), "job")
     if report.outcome is Outcome.NOTHING_TO_DO:
-        return Headline("✅", f"{subject(report)}: nothing to do, {stay.replace(' ', ' jobs ', 1)}")
+        return Headline("✅", f"{subject(report)}: nothing to do, {counted(staying, 'job')} {verb}")
     if report.mode is Mode.PLAN:
         return Headline("🔍", f"{subject(report)}: {jobs} would move, {stay}")
     missed = f"{len(left(report)):,} did not, " if left(report) else ""

@@ -155,10 +155,14 @@ def test_the_token_that_resumes_commands_is_new_each_time() -> None:
 
 
 def test_commands_resume_when_the_untrusted_part_fails() -> None:
+    def fail(actions: Actions) -> None:
+        with actions.stop_commands() as write:
+            write("no line end")
+            raise OSError("gone")
+
     stdout = io.StringIO()
-    with pytest.raises(OSError, match="gone"), Actions(CommandFiles(), stdout).stop_commands() as w:
-        w("no line end")
-        raise OSError("gone")
+    with pytest.raises(OSError, match="gone"):
+        fail(Actions(CommandFiles(), stdout))
     assert Runner().read(stdout.getvalue()).stop_token is None
 
 

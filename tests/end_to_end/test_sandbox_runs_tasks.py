@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Mapping
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from deployer.checks.java import find_java
+from sandbox.environments import Environments
 from sandbox.execution import Executor, TaskResult
+from sandbox.requirement_lines import Requirements
 from tests.wheels import make_wheel
 
 pytestmark = pytest.mark.network
@@ -77,11 +80,21 @@ def workspace() -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all workers, because PySpark is large and environments are safe to share."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    return shared / "sandbox-cache"
+def cache(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """One folder for all workers of this session; PySpark itself is kept between sessions.
+
+    The wheels of the tests are installed anew in each session, into a copy of that base.
+    """
+    assert pytestconfig.cache is not None
+    kept = Environments(pytestconfig.cache.mkdir("sandbox-environments"), os.environ)
+    base = kept.provide(Requirements(), threading.Event()).folder
+    session = tmp_path_factory.getbasetemp()
+    shared = session.parent if "PYTEST_XDIST_WORKER" in os.environ else session
+    environments = shared / "sandbox-cache" / "environments"
+    environments.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (environments / base.name).symlink_to(base)
+    return environments.parent
 
 
 @pytest.fixture

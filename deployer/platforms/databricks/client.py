@@ -27,6 +27,10 @@ from deployer.platforms.databricks.transport import Broken, Call, Query, Transpo
 log = logging.getLogger(__name__)
 
 
+class Garbled(Unavailable):
+    """What answers there does not speak the API: a web page, or broken JSON, again and again."""
+
+
 class Client:
     """The API of one workspace; threads may share it.
 
@@ -182,7 +186,8 @@ class Client:
         if isinstance(failure, Broken) and failure.final is not None:
             return failure.final
         times = "1 attempt" if attempt == 1 else f"{attempt} attempts"
-        return Unavailable(f"{call.what} failed after {times} in {spent_s:.0f} s: {why}")
+        kind = Garbled if isinstance(failure, Broken) and failure.garbled else Unavailable
+        return kind(f"{call.what} failed after {times} in {spent_s:.0f} s: {why}")
 
     def _count(self, attempt: int, waited: float) -> None:
         """Add an attempt (0 for none) and seconds of waiting."""

@@ -72,14 +72,18 @@ def connect(
     """
     known = host or environ.get("DATABRICKS_HOST", "")
     address = checked_host(known) if known.strip() else ""
-    if address:
-        _reach(address, sleep)
+    has_metadata = _reach(address, sleep) if address else True
     given = {
         "host": address,
         "token": token,
         "client_id": client_id,
         "client_secret": client_secret,
         "auth_type": auth_type,
+        # The SDK takes the way to OAuth from the metadata alone.
+        "discovery_url": ""
+        if has_metadata
+        else environ.get("DATABRICKS_DISCOVERY_URL")
+        or f"{address}/oidc/.well-known/oauth-authorization-server",
     }
     config = _configuration({name: value for name, value in given.items() if value}, environ)
     resolved = checked_host(str(config.host or ""))
@@ -132,8 +136,11 @@ def _invalid_host(title: str, remedy: str) -> DeployError:
     return fail(FailureReason.INVALID_INPUT, title, remedy=remedy)
 
 
-def _reach(host: str, sleep: Callable[[float], None]) -> None:
+def _reach(host: str, sleep: Callable[[float], None]) -> bool:
     """See whether anything answers at `host`, before any credential is used.
+
+    Returns:
+        Whether the host names its OAuth endpoints; older hosts don't.
 
     Raises:
         DeployError: HOST_UNREACHABLE.
@@ -146,11 +153,9 @@ def _reach(host: str, sleep: Callable[[float], None]) -> None:
     try:
         for pause in (*_FIRST_CONTACT, None):
             try:
-                transport.attempt(call)
+                return b'"oidc_endpoint"' in transport.attempt(call).body
             except Broken as broken:
                 why = broken.why
-            else:
-                return
             if pause is not None:
                 sleep(pause)
     finally:
@@ -176,6 +181,7 @@ def _configuration(given: Mapping[str, str], environ: Mapping[str, str]) -> Conf
             client_id=given.get("client_id"),
             client_secret=given.get("client_secret"),
             auth_type=given.get("auth_type"),
+            discovery_url=given.get("discovery_url"),
             credentials_strategy=github_oidc.strategy(given, environ),
             product=PRODUCT,
             product_version=__version__,

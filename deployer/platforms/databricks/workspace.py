@@ -9,11 +9,13 @@ from types import TracebackType
 
 from deployer.deployment.ports import Identity
 from deployer.platforms.databricks.client import Client
+from deployer.platforms.databricks.folder_store import FolderStore
 from deployer.platforms.databricks.identity import identity
 from deployer.platforms.databricks.jobs import DatabricksJobs
-from deployer.platforms.databricks.roots import parse_root
-from deployer.platforms.databricks.stores import FolderStore, store_at
+from deployer.platforms.databricks.roots import Kind, parse_root
 from deployer.platforms.databricks.usage import DatabricksUsage
+from deployer.platforms.databricks.volumes import VolumeStore
+from deployer.platforms.databricks.workspace_files import WorkspaceStore
 
 
 class DatabricksWorkspace:
@@ -45,7 +47,9 @@ class DatabricksWorkspace:
 
     def store(self, root: str) -> FolderStore:
         """The store at `root`. Raises DeployError (ROOT_NOT_ALLOWED) when the path is none."""
-        return store_at(self._client, parse_root(root))
+        place = parse_root(root)
+        kind = VolumeStore if place.kind is Kind.VOLUME else WorkspaceStore
+        return kind(self._client, place)
 
     def calls(self) -> tuple[int, int, float]:
         """API calls made, retries among them, and seconds waited in limits and retries."""

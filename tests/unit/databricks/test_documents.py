@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.documents import JOB_ARRAYS, is_cut, merged
 
+
 def _elements(key: str) -> st.SearchStrategy[list[dict[str, object]]]:
     named: dict[str, st.SearchStrategy[object]] = {key: st.text(max_size=8)}
     elements = st.fixed_dictionaries(named, optional={"x": _VALUES})

@@ -183,6 +183,12 @@ def test_a_name_behind_a_nul_is_not_hidden() -> None:
     assert any("control characters" in p and "a\\x00evil.py" in p for p in found)
 
 
+def test_a_member_without_a_name_is_refused() -> None:
+    file_name, content = make_wheel("my-lib", "1.0", unrecorded=[("\u2400", b"x")])
+    found = problems_of((file_name, content.replace("\u2400".encode(), b"\0\0\0")))
+    assert any("control characters or empty parts" in p for p in found)
+
+
 def test_an_encrypted_member_is_refused() -> None:
     file_name, content = make_wheel("my-lib", "1.0")
     encrypted = bytearray(content)

@@ -171,7 +171,7 @@ def failed_with_two_problems() -> Report:
 HOSTILE = (
     "@acme/platform see #12 and GH-7",
     "a | b \\| c",
-    "](https://evil.example) [x](javascript:alert(1))",
+    "](https://evil.example) [x](https://evil.example/2)",
     "![pixel](https://evil.example/p.png)",
     "<img src=x onerror=alert(1)><!-- ",
     "``` `` ` unbalanced",

@@ -1,0 +1,141 @@
+"""What the stores in the workspace and in volumes share.
+
+Owns exclusive uploads and their doubtful cases, and the walk through folders (facts C). Must not
+decide what is uploaded or deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from deployer.deployment.ports import (
+    AlreadyExists,
+    NotFound,
+    StoredFile,
+    Unavailable,
+)
+from deployer.platforms.databricks import answers
+from deployer.platforms.databricks.client import Client
+from deployer.platforms.databricks.roots import Root
+from deployer.platforms.databricks.transport import Call
+
+OWN_FOLDER = ".spark-deploy"
+"""Where lock and journal lie below the root (design.md); no library is there."""
+_CHUNK = 1024 * 1024
+
+
+class FolderStore(ABC):
+    """What both kinds of root share. Implements `ports.Store`."""
+
+    def __init__(self, client: Client, root: Root) -> None:
+        self._client = client
+        self._root = root
+
+    @property
+    def root(self) -> str:
+        """The root's path in the form that new references are compared with."""
+        return self._root.path
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether the root is there."""
+
+    @abstractmethod
+    def create_root(self) -> None:
+        """Create the root and its parents."""
+
+    @abstractmethod
+    def open_to_all(self) -> bool | None:
+        """Whether every user may write here; None when that can't be read."""
+
+    @abstractmethod
+    def sha256(self, path: str) -> str | None:
+        """SHA-256 (hex) of the stored file; None when it can't be read back."""
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Delete one file; a missing one is fine."""
+
+    @abstractmethod
+    def _listed(self, folder: str) -> Iterable[StoredFile | str]:
+        """The files in `folder`, and the paths of its folders."""
+
+    @abstractmethod
+    def _upload_call(self, path: str, content: BinaryIO) -> Call:
+        """The exclusive create of `path`."""
+
+    @abstractmethod
+    def _size(self, path: str) -> int | None:
+        """Size of a stored file in bytes; None when the service does not say. Raises NotFound."""
+
+    def files(self) -> tuple[StoredFile, ...]:
+        """All files at or below the root, by path, without `.spark-deploy/`."""
+        found: list[StoredFile] = []
+        folders = [self.root]
+        while folders:
+            folder = folders.pop()
+            try:
+                for each in self._listed(folder):
+                    if isinstance(each, StoredFile):
+                        found.append(each)
+                    elif each != f"{self.root}/{OWN_FOLDER}":
+                        folders.append(each)
+            except NotFound:
+                continue  # no root, or a folder that went while we listed
+        return tuple(sorted(found, key=lambda file: file.path))
+
+    def upload(self, path: str, content: BinaryIO, size: int) -> None:
+        """Exclusive create, checked by the stored size.
+
+        A retry may meet the file that its own first attempt made. It counts as ours when it has our
+        size and, where it can be read, our hash.
+        """
+        start = content.tell()
+        call = self._upload_call(path, content)
+        answer = self._client.send(call)
+        if not answer.ok:
+            error = answers.problem(answer, call.what)
+            exists = isinstance(error, AlreadyExists) or answer.status == answers.CONFLICT
+            if not exists:
+                raise error
+            content.seek(start)
+            if not (answer.doubtful and self._holds(path, content, size)):
+                raise AlreadyExists(f"{path} exists already.")
+        stored = self._size(path)
+        if stored not in (None, size):
+            self.delete(path)
+            raise Unavailable(
+                f"{path} arrived with {stored} of {size} bytes and was deleted again."
+            )
+
+    def _holds(self, path: str, content: BinaryIO, size: int) -> bool:
+        """Whether the stored file is what we tried to upload."""
+        try:
+            if self._size(path) != size:
+                return False
+            stored = self.sha256(path)
+        except NotFound:
+            return False
+        return stored is None or stored == _digest(iter(lambda: content.read(_CHUNK), b""))
+
+    def download_sha256(self, call: Call) -> str:
+        """SHA-256 of what a GET gives, in chunks, begun anew when a retry begins anew."""
+        answer = self._client.send(call)
+        if not answer.ok:
+            raise answers.problem(answer, call.what)
+        return answer.body.decode("ascii")
+
+
+def _digest(chunks: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_body(chunks: Iterator[bytes]) -> bytes:
+    """Read a download as its SHA-256 in hex, without holding it."""
+    return _digest(chunks).encode("ascii")

@@ -1,0 +1,210 @@
+"""Uploads that end in doubt, and answers that leave something out."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from deployer.deployment.ports import AlreadyExists, Refused, Unavailable
+from deployer.platforms.databricks.answers import Answer
+from deployer.platforms.databricks.client import Client
+from deployer.platforms.databricks.folder_store import FolderStore
+from deployer.platforms.databricks.roots import parse_root
+from deployer.platforms.databricks.transport import Broken, Call, Transport
+from deployer.platforms.databricks.volumes import VolumeStore
+from deployer.platforms.databricks.workspace_files import EXPORT_LIMIT, WorkspaceStore
+from tests.unit.databricks.clock import Clock
+
+FOLDER, VOLUME = "/Workspace/libs", "/Volumes/main/libs/released"
+LOST = Broken("the connection broke")
+EXISTS = Answer(409, code="RESOURCE_ALREADY_EXISTS", message="Path already exists.")
+OK = Answer(200)
+
+Step = Answer | Exception
+Script = Mapping[str, list[Step] | Callable[[Call], Answer]]
+
+
+class Routed(Transport):
+    """Answers by the last word of the path; lists are worked off, their last step repeats."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__("https://w.example.com", dict, {})
+        self.script = script
+        self.calls: list[str] = []
+
+    def attempt(self, call: Call) -> Answer:
+        name = next(word for word in self.script if word in f"{call.method} {call.path}")
+        self.calls.append(name)
+        steps = self.script[name]
+        if callable(steps):
+            return steps(call)
+        step = steps.pop(0) if len(steps) > 1 else steps[0]
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+def store_on(root: str, script: Script) -> tuple[FolderStore, Routed]:
+    transport = Routed(script)
+    clock = Clock()
+    client = Client(transport, clock=clock, sleep=clock.sleep)
+    kind = VolumeStore if root == VOLUME else WorkspaceStore
+    return kind(client, parse_root(root)), transport
+
+
+def status(size: int | None) -> Answer:
+    document: dict[str, object] = {"object_type": "FILE", "modified_at": 7}
+    return Answer(200, document=document if size is None else {**document, "size": size})
+
+
+def upload(store: FolderStore, content: bytes) -> None:
+    store.upload(f"{store.root}/a.whl", io.BytesIO(content), len(content))
+
+
+def test_a_file_that_arrived_short_is_deleted_and_not_a_success() -> None:
+    store, transport = store_on(
+        FOLDER, {"import-file": [OK], "get-status": [status(3)], "workspace/delete": [OK]}
+    )
+    with pytest.raises(Unavailable, match="3 of 5 bytes"):
+        upload(store, b"hello")
+    assert transport.calls == ["import-file", "get-status", "workspace/delete"]
+
+
+def test_a_file_whose_size_is_not_told_is_believed() -> None:
+    store, transport = store_on(FOLDER, {"import-file": [OK], "get-status": [status(None)]})
+    upload(store, b"hello")
+    assert "workspace/delete" not in transport.calls
+
+
+def test_a_volume_tells_the_size_in_a_header() -> None:
+    script: Script = {
+        "PUT": [OK],
+        "HEAD": [Answer(200, {"Content-Length": "4"})],
+        "DELETE": [Answer(204)],
+    }
+    store, transport = store_on(VOLUME, script)
+    with pytest.raises(Unavailable, match="4 of 5 bytes"):
+        upload(store, b"hello")
+    assert transport.calls == ["PUT", "HEAD", "DELETE"]
+
+
+def test_an_upload_in_doubt_that_is_too_large_to_read_back_counts_by_its_size() -> None:
+    content = bytes(EXPORT_LIMIT + 1)
+    store, transport = store_on(
+        FOLDER, {"import-file": [LOST, EXISTS], "get-status": [status(len(content))]}
+    )
+    upload(store, content)
+    assert "export" not in str(transport.calls)
+
+
+def test_an_upload_in_doubt_that_can_be_read_back_counts_by_its_hash() -> None:
+    def export_of(content: bytes) -> Callable[[Call], Answer]:
+        return lambda call: Answer(200, body=call.read(iter([content[:2], content[2:]])))
+
+    for stored, is_ours in ((b"hello", True), (b"jello", False)):
+        store, _ = store_on(
+            FOLDER,
+            {
+                "import-file": [LOST, EXISTS],
+                "get-status": [status(5)],
+                "export": export_of(stored),
+            },
+        )
+        if is_ours:
+            upload(store, b"hello")
+        else:
+            with pytest.raises(AlreadyExists):
+                upload(store, b"hello")
+
+
+def test_a_file_that_was_there_is_not_ours_even_when_it_is_equal() -> None:
+    store, transport = store_on(FOLDER, {"import-file": [Answer(429), EXISTS]})
+    with pytest.raises(AlreadyExists):
+        upload(store, b"hello")
+    assert transport.calls == ["import-file", "import-file"]
+
+
+def test_a_notebook_in_the_way_is_something_that_exists() -> None:
+    in_the_way = Answer(400, message="Path (/Workspace/libs/a.whl) already exists.")
+    store, _ = store_on(FOLDER, {"import-file": [in_the_way]})
+    with pytest.raises(AlreadyExists):
+        upload(store, b"hello")
+
+
+def test_a_file_that_is_too_large_is_refused_in_the_words_of_the_api() -> None:
+    words = "File size imported is (600000000 bytes), exceeded max size (524288000 bytes)"
+    too_large = Answer(400, code="MAX_NOTEBOOK_SIZE_EXCEEDED", message=words)
+    store, _ = store_on(FOLDER, {"import-file": [too_large]})
+    with pytest.raises(Refused, match="exceeded max size"):
+        upload(store, b"hello")
+
+
+def test_an_export_that_turns_out_too_large_means_not_readable() -> None:
+    too_large = Answer(400, code="MAX_NOTEBOOK_SIZE_EXCEEDED", message="too large")
+    store, _ = store_on(FOLDER, {"get-status": [status(None)], "export": [too_large]})
+    assert store.sha256("/Workspace/libs/a.whl") is None
+
+
+def test_a_listing_without_sizes_is_completed_file_by_file() -> None:
+    listing = {"objects": [{"object_type": "FILE", "path": "/Shared/libs/a.whl"}]}
+    store, _ = store_on(
+        FOLDER,
+        {"workspace/list": [Answer(200, document=listing)], "get-status": [status(42)]},
+    )
+    (found,) = store.files()
+    assert (found.path, found.size, found.modified_ms) == ("/Workspace/Shared/libs/a.whl", 42, 7)
+
+
+def test_notebooks_and_other_objects_are_no_files() -> None:
+    kinds = ("NOTEBOOK", "REPO", "LIBRARY", "DASHBOARD", "SOMETHING_NEW")
+    listing = {"objects": [{"object_type": kind, "path": f"{FOLDER}/{kind}"} for kind in kinds]}
+    store, _ = store_on(FOLDER, {"workspace/list": [Answer(200, document=listing)]})
+    assert store.files() == ()
+
+
+def test_a_volume_folder_is_listed_page_by_page() -> None:
+    def page(call: Call) -> Answer:
+        number = int(call.query.get("page_token", 0))
+        file = {"path": f"{VOLUME}/{number}.whl", "file_size": number, "last_modified": 1}
+        document: dict[str, object] = {"contents": [file]}
+        if number < 3:
+            document["next_page_token"] = str(number + 1)
+        return Answer(200, document=document)
+
+    store, _ = store_on(VOLUME, {"fs/directories": page})
+    assert [file.size for file in store.files()] == [0, 1, 2, 3]
+
+
+def test_hashes_are_those_of_the_whole_download() -> None:
+    content = bytes(range(256)) * 100
+
+    def download(call: Call) -> Answer:
+        return Answer(200, body=call.read(iter([content[:77], b"", content[77:]])))
+
+    store, _ = store_on(VOLUME, {"fs/files": download})
+    assert store.sha256(f"{VOLUME}/a.whl") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("privileges", "is_open"),
+    [
+        ([{"privilege": "WRITE_VOLUME"}], True),
+        ([{"privilege": "ALL_PRIVILEGES"}], True),
+        (["WRITE_VOLUME"], True),
+        ([{"privilege": "READ_VOLUME"}], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_a_volume_is_open_by_what_all_users_hold(privileges: object, *, is_open: bool) -> None:
+    lines = [
+        {"principal": "deployers", "privileges": [{"privilege": "WRITE_VOLUME"}]},
+        {"principal": "account users", "privileges": privileges},
+    ]
+    store, _ = store_on(
+        VOLUME, {"effective-permissions": [Answer(200, document={"privilege_assignments": lines})]}
+    )
+    assert store.open_to_all() is is_open

@@ -1,0 +1,1 @@
+"""Tools of the project: the demo, the generator, benchmarks."""
