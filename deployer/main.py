@@ -40,6 +40,7 @@ from deployer.report.outputs import to_outputs
 from deployer.report.sentences import apparate_sentences
 from deployer.report.summary import to_summary
 from deployer.report.terminal import to_lines, to_renderable
+from deployer.report.untrusted import visible
 from deployer.settings import Credentials, Settings, parse
 
 
@@ -179,7 +180,7 @@ class _Delivery:
 
     def _to_runner(self, report: Report, path: Path) -> None:
         for sentence in apparate_sentences(report):
-            self.actions.info(self.redactor.clean(sentence))
+            self.actions.info(visible(self.redactor.clean(sentence)))
         for line in to_lines(report, report_path=str(path)):
             self.actions.info(self.redactor.clean(line))
         for one in to_annotations(report):
@@ -216,7 +217,7 @@ class _Delivery:
             console.print(to_renderable(report, report_path=str(path)))
             return
         for sentence in apparate_sentences(report):
-            self.streams.stdout.write(self.redactor.clean(sentence) + "\n")
+            self.streams.stdout.write(visible(self.redactor.clean(sentence)) + "\n")
         for line in to_lines(report, report_path=str(path)):
             self.streams.stdout.write(self.redactor.clean(line) + "\n")
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from deployer.gh.core import Actions
 from deployer.redaction import Redactor
-from deployer.report.untrusted import visible
+from deployer.report.untrusted import visible, visible_lines
 
 TELL_PROGRESS_EVERY_S = 5.0
 
@@ -34,17 +34,17 @@ class ActionsNarrator:
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
         """A log group."""
-        with self._actions.group(self._redactor.clean(title)):
+        with self._actions.group(self._shown(title)):
             yield
 
     def info(self, text: str) -> None:
         """A plain line."""
-        self._actions.info(self._redactor.clean(text))
+        self._actions.info(self._shown(text))
 
     def debug(self, text: str) -> None:
         """A debug line, which the runner shows in debug runs; a plain one at level `debug`."""
         tell = self._actions.info if self._debug else self._actions.debug
-        tell(self._redactor.clean(text))
+        tell(self._shown(text))
 
     def progress(self, what: str, done: int, total: int | None) -> None:
         """A line every few seconds: a log keeps what a terminal overwrites."""
@@ -57,7 +57,10 @@ class ActionsNarrator:
     def untrusted(self) -> Iterator[Callable[[str], None]]:
         """Lines for which the runner obeys no command."""
         with self._actions.stop_commands() as write:
-            yield lambda text: write(self._redactor.clean(text).rstrip("\n") + "\n")
+            yield lambda text: write(self._shown(text) + "\n")
+
+    def _shown(self, text: str) -> str:
+        return "\n".join(visible_lines(self._redactor.clean(text).rstrip("\n")))
 
 
 class TerminalNarrator:

@@ -32,6 +32,7 @@ def run_sandbox(
     limits: Literal["documented", "off"],
     faults: Path | None,
     environ: Mapping[str, str] | None = None,
+    cache: Path | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM.
 
@@ -46,11 +47,14 @@ def run_sandbox(
         limits: whether the documented rate limits are enforced.
         faults: a JSON file with a list of faults.
         environ: the environment that runs draw on; None is that of this process.
+        cache: where runs keep the environments they built; None is ``spark-deploy/sandbox`` in the
+            user's cache folder, so that Spark is installed once and not with every start.
 
     Returns:
         The exit code: 0 after an interrupt, 2 for input that can't be used.
     """
     _log_to_stderr()
+    surroundings = dict(os.environ if environ is None else environ)
     try:
         options = Options(
             port=port,
@@ -59,7 +63,8 @@ def run_sandbox(
             latency_ms=latency_ms,
             limits=limits,
             faults=read_faults(faults) if faults else (),
-            environ=dict(os.environ if environ is None else environ),
+            environ=surroundings,
+            cache=cache or _user_cache(surroundings),
         )
         sandbox = Sandbox(options)
     except ValueError as error:
@@ -83,6 +88,15 @@ def run_sandbox(
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
+
+
+def _user_cache(environ: Mapping[str, str]) -> Path | None:
+    """Our folder among the user's caches (XDG Base Directory); None without a home."""
+    if environ.get("XDG_CACHE_HOME"):
+        return Path(environ["XDG_CACHE_HOME"], "spark-deploy", "sandbox")
+    if environ.get("HOME"):
+        return Path(environ["HOME"], ".cache", "spark-deploy", "sandbox")
+    return None
 
 
 def _refuse(message: str) -> int:

@@ -69,11 +69,13 @@ def apply_rewires(
 
 def _move(jobs: Jobs, order: Order, rewire: Rewire) -> Applied:
     try:
-        now = jobs.job(rewire.job_id).settings
-        difference = _difference(now, order, rewire)
+        now = jobs.job(rewire.job_id)
+        if not now.complete:
+            return Applied(rewire, State.DENIED, "not all of the job can be read")
+        difference = _difference(now.settings, order, rewire)
         if difference is not None:
             return difference
-        write = smallest_write(now, rewire)
+        write = smallest_write(now.settings, rewire)
         send = jobs.update if write.endpoint is Endpoint.UPDATE else jobs.reset
         send(rewire.job_id, write.settings)
     except NotFound:
@@ -82,14 +84,16 @@ def _move(jobs: Jobs, order: Order, rewire: Rewire) -> Applied:
         return Applied(rewire, State.DENIED, f"no permission to edit the job: {error}")
     except (Refused, Unavailable) as error:
         return Applied(rewire, State.FAILED, str(error))
+    except Exception as error:  # noqa: BLE001 - what became of the other jobs must still be told
+        return Applied(rewire, State.FAILED, f"a bug of spark-deploy: {error!r}")
     return Applied(rewire, State.WRITTEN)
 
 
 def _difference(now: JsonObject, order: Order, rewire: Rewire) -> Applied | None:
     """What stands in the way of writing: the job is there already, or it is not what was planned."""
-    if _stands(now, rewire):
-        return Applied(rewire, State.ALREADY)
     fresh = make_plan(order, [read_job(rewire.job_id, now)]).rewires
+    if not fresh and _stands(now, rewire):
+        return Applied(rewire, State.ALREADY)
     planned = {(change.place, change.before, change.after) for change in rewire.changes}
     found = {(c.place, c.before, c.after) for one in fresh for c in one.changes}
     if found != planned:
@@ -110,8 +114,9 @@ def verify(
 ) -> tuple[Applied, ...]:
     """`applied` with every written job compared with what the workspace says now.
 
-    `settings` gives a job's settings from one pass over all jobs, or None when it is not there. A job
-    where our version did not win is a failure (design.md, rule 4).
+    `settings` gives a job's settings from one pass over all jobs: None when the job is not there, {}
+    when it is and does not name the library. A job where our version did not win is a failure
+    (design.md, rule 4).
     """
     return tuple(_verified(one, settings(one.rewire.job_id)) for one in applied)
 
@@ -120,11 +125,8 @@ def _verified(applied: Applied, settings: JsonObject | None) -> Applied:
     if applied.state not in {State.WRITTEN, State.ALREADY}:
         return applied
     if settings is None:
-        detail = "it no longer names the library, or was deleted, after it was moved"
-        return Applied(applied.rewire, State.GONE, detail)
+        return Applied(applied.rewire, State.GONE, "the job was deleted after it was moved")
     if not _stands(settings, applied.rewire):
-        detail = (
-            "reading it back shows another version: someone else wrote the job at the same time"
-        )
+        detail = "read back, it does not name the new version: someone else wrote the job, too"
         return Applied(applied.rewire, State.FAILED, detail)
     return applied

@@ -7,11 +7,13 @@ and, of all others, only the file names they mention, so that 10,000 jobs fit in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from deployer.deployment.ports import Denied, Identity, Jobs, NotFound, Refused, Unavailable, Usage
-from deployer.jobs.inventory import Job, file_names_in, read_job, searches_folder
+from deployer.jobs.inventory import Job, read_job
+from deployer.jobs.mentions import file_names_in, searches_folder
 from deployer.jobs.places import JsonObject
 from deployer.jobs.references import Site
 from deployer.plan.model import Rewire
@@ -22,19 +24,29 @@ from deployer.plan.retention import Users
 class Scan:
     """What one pass found.
 
-    `jobs` are those that were kept, in the order of their ids; `others` maps file names to all other
-    jobs that mention them.
+    `jobs` are those that were kept, in the order of their ids; `seen` are the ids of all; `others` maps
+    file names to all other jobs that mention them; `unread` are jobs that could only be read in part.
     """
 
     jobs: tuple[Job, ...]
-    jobs_seen: int
+    seen: frozenset[int]
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     folder_searchers: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     requirements_jobs: int = 0
 
+    @property
+    def jobs_seen(self) -> int:
+        """How many jobs there are to see."""
+        return len(self.seen)
+
+    @cached_property
+    def _by_id(self) -> Mapping[int, JsonObject]:
+        return {job.job_id: job.settings for job in self.jobs}
+
     def settings(self, job_id: int) -> JsonObject | None:
-        """The settings of a job that names the library, or None."""
-        return next((job.settings for job in self.jobs if job.job_id == job_id), None)
+        """The settings of a job that was kept; {} when it was seen, but not kept; else None."""
+        return self._by_id.get(job_id, {} if job_id in self.seen else None)
 
 
 def scan_jobs(
@@ -47,6 +59,7 @@ def scan_jobs(
     kept: dict[int, Job] = {}
     others: defaultdict[str, list[str]] = defaultdict(list)
     searchers: list[str] = []
+    unread: list[str] = []
     seen: set[int] = set()
     requirements = 0
     for document in jobs.all_jobs():
@@ -54,9 +67,11 @@ def scan_jobs(
             continue
         seen.add(document.job_id)
         on_seen(len(seen))
-        job = read_job(document.job_id, document.settings)
+        job = read_job(document.job_id, document.settings, complete=document.complete)
         requirements += any(one.site is Site.REQUIREMENTS for one in job.references)
-        label = f"job {job.job_id} ({job.name})"
+        label = _label(job)
+        if not job.complete:
+            unread.append(label)
         if searches_folder(job.settings, root):
             searchers.append(label)
         if keep(job):
@@ -66,9 +81,10 @@ def scan_jobs(
                 others[name].append(label)
     return Scan(
         jobs=tuple(kept[one] for one in sorted(kept)),
-        jobs_seen=len(seen),
+        seen=frozenset(seen),
         others={name: tuple(labels) for name, labels in others.items()},
         folder_searchers=tuple(searchers),
+        unread=tuple(unread),
         requirements_jobs=requirements,
     )
 
@@ -88,8 +104,9 @@ def users_of_files(
         rewire = planned.get(job.job_id)
         settings = rewire.applied_to(job.settings) if rewire else job.settings
         for name in file_names_in(settings):
-            by_file[name].append(f"job {job.job_id} ({job.name})")
+            by_file[name].append(_label(job))
     blind = [f"{one} searches the whole folder" for one in scan.folder_searchers]
+    blind += [f"{one} can't be read whole" for one in scan.unread]
     if not identity.admin:
         blind.append("not a workspace admin: other jobs may use it unseen")
     blind += _of_others(usage, root, by_file)
@@ -119,9 +136,28 @@ def _of_others(usage: Usage, root: str, by_file: defaultdict[str, list[str]]) ->
 
 def _hides_environment(run: JsonObject) -> bool:
     """Whether a task names an environment whose dependencies the run's document does not show."""
-    return bool(_environment_keys(run.get("tasks")) - _environment_keys(run.get("environments")))
+    shown = [
+        one.get("environment_key")
+        for one in _objects(run.get("environments"))
+        if isinstance(one.get("spec"), dict)
+    ]
+    return any(key not in shown for key in _environments_used(run.get("tasks")))
 
 
-def _environment_keys(array: object) -> set[object]:
-    items = array if isinstance(array, list) else []
-    return {one.get("environment_key") for one in items if isinstance(one, dict)} - {None}
+def _environments_used(tasks: object) -> Iterator[str]:
+    waiting = _objects(tasks)
+    while waiting:
+        task = waiting.pop()
+        key = task.get("environment_key")
+        if isinstance(key, str):
+            yield key
+        loop = task.get("for_each_task")
+        waiting += _objects([loop.get("task")] if isinstance(loop, dict) else None)
+
+
+def _objects(array: object) -> list[JsonObject]:
+    return [one for one in array if isinstance(one, dict)] if isinstance(array, list) else []
+
+
+def _label(job: Job) -> str:
+    return f"job {job.job_id} ({job.name})"

@@ -18,7 +18,7 @@ from deployer.deployment.ports import (
     Unavailable,
 )
 from deployer.errors import DeployError, FailureReason, fail
-from deployer.library.model import Library
+from deployer.library.model import Kind, Library
 from deployer.library.versions import next_free
 from deployer.plan.retention import versions_of
 
@@ -81,8 +81,15 @@ def _same_build(file_name: str, library: Library) -> bool:
     could take for each other may not.
     """
     stored = versions_of(library.name, library.kind, [(file_name, 0)])
-    same_tags = file_name.lower().split("-")[-3:] == library.file_name.lower().split("-")[-3:]
-    return bool(stored) and stored[0].version == library.version and same_tags
+    same_version = bool(stored) and stored[0].version == library.version
+    return same_version and (
+        library.kind is not Kind.WHEEL or _tags(file_name) == _tags(library.file_name)
+    )
+
+
+def _tags(wheel: str) -> list[str]:
+    """Python, ABI and platform, which end the file name of a wheel (PEP 427)."""
+    return wheel.lower().split("-")[-3:]
 
 
 def _exists(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deployer.jobs.places import JsonObject, Keyed, Place
+from deployer.jobs.places import JsonObject, Keyed, Place, elements
 from deployer.plan.model import Rewire
 
 
@@ -36,17 +36,22 @@ def smallest_write(now: JsonObject, rewire: Rewire) -> Write:
     after = rewire.applied_to(now)
     body: JsonObject = {}
     changed_tasks: list[object] = []
-    for top in sorted({change.place.steps[:2] for change in rewire.changes}, key=str):
+    for top in dict.fromkeys(change.place.steps[:2] for change in rewire.changes):
         match top:
-            case ("environments", _):
+            case ("environments", _) if _all_keyed(after, "environments"):
                 body["environments"] = after["environments"]
             case ("tasks", Keyed()):
                 changed_tasks.append(Place(top).node(after))
             case _:
-                return Write(Endpoint.RESET, {**after, "queue": after.get("queue", _NO_QUEUE)})
+                return Write(Endpoint.RESET, _with_queue(after))
     if changed_tasks:
         body["tasks"] = changed_tasks
     return Write(Endpoint.UPDATE, body)
 
 
-_NO_QUEUE = {"enabled": False}
+def _all_keyed(settings: JsonObject, array: str) -> bool:
+    return all(isinstance(step, Keyed) for step, _ in elements(settings, array))
+
+
+def _with_queue(settings: JsonObject) -> JsonObject:
+    return settings if settings.get("queue") else {**settings, "queue": {"enabled": False}}

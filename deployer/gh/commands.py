@@ -12,7 +12,7 @@ import re
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # The runner looks for `::` and `##[` with a comparison that skips characters without a width,
 # so anything beyond printable ASCII may stand between and before the marks.
-_SKIPPED = r"[^\x20-\x7e]*"
+_SKIPPED = r""
 _COMMAND_MARK = re.compile(rf"^(?P<before>[^\x21-\x7e]*:){_SKIPPED}(?=:)")
 _OLD_COMMAND_MARK = re.compile(rf"(?P<before>\#{_SKIPPED}\#){_SKIPPED}(?=\[)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")

@@ -1,20 +1,16 @@
 """The inventory: what each job of the workspace names, and what about the job matters to a move.
 
-Owns the reading of a job's ownership, pin and timing, and of the file names that any document
-mentions. Must not decide what moves.
+Owns the reading of a job's ownership, pin and timing. Must not decide what moves.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
-from deployer.jobs import spans
 from deployer.jobs.places import JsonObject
 from deployer.jobs.references import Reference, references
 
@@ -83,47 +79,6 @@ def read_job(job_id: int, settings: JsonObject, *, complete: bool = True) -> Job
     )
 
 
-_NO_FILE_NAME = re.compile(r"[^\w.+!~%@-]")
-_ESCAPED_BLANK = re.compile(r"\[nrt]")  # a line break in a script that is a JSON string in a string
-
-
-def file_names_in(document: object) -> frozenset[str]:
-    """Base names of all library files that any string of `document` mentions, however spelled.
-
-    This is what removal trusts: it also sees places that are never rewired.
-    """
-    names: set[str] = set()
-    for text in _texts(document):
-        for one in {text, unquote(text), _ESCAPED_BLANK.sub(" ", text)}:
-            names.update(_NO_FILE_NAME.split(span.of(one))[-1] for span in spans.mentions(one))
-    return frozenset(names)
-
-
-def searches_folder(document: object, root: str) -> bool:
-    """Whether some string names the folder `root` (canonical), one below it, or a pattern in them.
-
-    `--find-links <root>` or `<root>/lib-1.*.whl` may use any file there. False when `root` is empty.
-    """
-    if not root:
-        return False
-    search = _folder_search(root)
-    return any(
-        search.matches(one) for text in _texts(document) for one in {text, unquote(text)}
-    )
-
-@dataclass
-def _texts(node: object) -> Iterator[str]:
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            yield key
-            yield from _texts(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _texts(value)
-
-
 def _owner(settings: Mapping[str, object]) -> tuple[Owner, str]:
     deployment = settings.get("deployment")
     if not isinstance(deployment, dict) or not deployment.get("kind"):
@@ -135,5 +90,7 @@ def _owner(settings: Mapping[str, object]) -> tuple[Owner, str]:
             return Owner.BUNDLE, note
         case "SYSTEM_MANAGED":
             return Owner.SYSTEM, note
-        case other:
-            return Owner.UNKNOWN, note or str(other)
+        case str() as other:
+            return Owner.UNKNOWN, note or other
+        case _:
+            return Owner.UNKNOWN, note

@@ -16,17 +16,15 @@ from deployer.jobs.inventory import Job, Owner
 from deployer.jobs.paths import is_inside
 from deployer.jobs.places import Place
 from deployer.jobs.references import EDITABLE, Reference, Site, replace_spans
-from deployer.library.model import Library
+from deployer.library.model import Kind, Library
+from deployer.library.names import NameProblem
 from deployer.plan.digest import digest
 from deployer.plan.model import Change, Plan, Reason, Rewire, Target, Untouched
 from deployer.plan.policy import Policy, objection, pin_allows
 
-NOTES = {
-    Site.TEXT: "free text is reported, never edited",
-    Site.PYPI: "it comes from a package index",
-    Site.MAVEN: "it comes from a package index",
-    Site.CRAN: "it comes from a package index",
-}
+# Readings that are no certain ones, although they give a name and perhaps a version.
+_UNCERTAIN = {NameProblem.AMBIGUOUS, NameProblem.INVALID_NAME}
+_INDEX_OF = {Kind.WHEEL: Site.PYPI, Kind.EGG: Site.PYPI, Kind.JAR: Site.MAVEN}
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,15 @@ def make_plan(order: Order, jobs: Iterable[Job]) -> Plan:
     untouched: list[Untouched] = []
     for job in sorted(jobs, key=lambda job: job.job_id):
         verdicts = [verdict for one in job.references if (verdict := _judge(one, job, order))]
-        rewire = _rewire(job, [verdict for verdict in verdicts if verdict.new is not None], order)
+        verdicts.sort(key=lambda one: (str(one.reference.place), one.reference.span.start))
+        rewire = _rewire(job, [verdict for verdict in verdicts if verdict.new is not None])
         if rewire is not None:
             rewires.append(rewire)
-        untouched += [_untouched(job, one) for one in verdicts if one.reason is not None]
+        untouched += [
+            _untouched(job, verdict, verdict.reason)
+            for verdict in verdicts
+            if verdict.reason is not None
+        ]
     target = Target(order.path, order.library.sha256, order.library.size)
     return Plan(
         target=target,
@@ -91,22 +94,34 @@ def _judge(reference: Reference, job: Job, order: Order) -> _Verdict | None:
     if not reference.names(order.library.name):
         return None
     if reference.coordinate is not None:
-        note = NOTES.get(reference.site, "")
-        return _Verdict(
-            reference, reference.coordinate.version, reason=Reason.NOT_EDITED, note=note
-        )
-    assert reference.parsed is not None  # noqa: S101 - a reference that names something is one of both
-    found = [one for one in reference.parsed.candidates if one.name == order.library.name]
-    if len(found) > 1:
-        return _Verdict(reference, None, reason=Reason.AMBIGUOUS_NAME)
-    version = found[0].version
-    reason, note = _obstacle(reference, version, job, order)
-    if reason is not None:
-        return _Verdict(reference, version, reason=reason, note=note)
+        reason, note = _of_index(reference, order)
+        return _Verdict(reference, reference.coordinate.version, reason=reason, note=note)
+    version = _certain_version(reference, order)
+    obstacle, note = _obstacle(reference, version, job, order)
+    if obstacle is not None:
+        return _Verdict(reference, version, reason=obstacle, note=note)
     new = reference.retargeted(order.root, order.library.file_name)
-    if new is None:
-        return _Verdict(reference, version, reason=Reason.UNRESOLVED_VALUE)
+    if new is None:  # file:///Volumes/a%2Fb.whl: the slash before the name is hidden
+        note = "its spelling of the root can't be kept"
+        return _Verdict(reference, version, reason=Reason.NOT_EDITED, note=note)
     return _Verdict(reference, version, new=new)
+
+
+def _of_index(reference: Reference, order: Order) -> tuple[Reason, str]:
+    """Why a name for a package index, or a URL, stays."""
+    if reference.site is not _INDEX_OF[order.library.kind]:
+        return Reason.ANOTHER_KIND, f"it is a {reference.site.value}"
+    if reference.why == NameProblem.URL:
+        return Reason.NOT_EDITED, "it comes from a URL"
+    return Reason.NOT_EDITED, "it comes from a package index"
+
+
+def _certain_version(reference: Reference, order: Order) -> Version | None:
+    """The version that the file name gives the library, when there is but one reading."""
+    parsed = reference.parsed
+    if parsed is None or parsed.problem in _UNCERTAIN:
+        return None
+    return next((one.version for one in parsed.candidates if one.name == order.library.name), None)
 
 
 def _obstacle(
@@ -126,9 +141,11 @@ def _obstacle(
     if job.owner in {Owner.BUNDLE, Owner.UNKNOWN} and not order.policy.move_owned:
         return Reason.OWNED_BY_BUNDLE, job.owner_note
     if reference.site not in EDITABLE:
-        return Reason.NOT_EDITED, NOTES.get(reference.site, f"stands in a {reference.site.value}")
+        return Reason.NOT_EDITED, f"it is a {reference.site.value}, which is only reported"
     if reference.span.hashed:
         return Reason.PINNED_BY_HASH, "the line names the hash of the old file"
+    if not job.complete:
+        return Reason.NO_PERMISSION, "the job can be listed, but not all of it can be read"
     if not order.may_edit.get(job.job_id, True):
         return Reason.NO_PERMISSION, "needs CAN_MANAGE on the job"
     return None, ""
@@ -140,24 +157,25 @@ def _by_nature(reference: Reference, version: Version | None, order: Order) -> R
     path = reference.path
     if path is None or not is_inside(path, order.root):
         return Reason.OUTSIDE_ROOT
-    if reference.parsed is not None and reference.parsed.kind is not order.library.kind:
+    assert reference.parsed is not None  # noqa: S101 - what names the library is a file or a coordinate
+    if reference.parsed.kind is not order.library.kind:
         return Reason.ANOTHER_KIND
+    if reference.parsed.problem in _UNCERTAIN:
+        return Reason.AMBIGUOUS_NAME
     return Reason.NO_VERSION if version is None else None
 
 
-def _rewire(job: Job, moved: list[_Verdict], order: Order) -> Rewire | None:
+def _rewire(job: Job, moved: list[_Verdict]) -> Rewire | None:
     if not moved:
         return None
     by_place: defaultdict[Place, list[_Verdict]] = defaultdict(list)
     for verdict in moved:
         by_place[verdict.reference.place].append(verdict)
-    changes = [_change(job, place, verdicts) for place, verdicts in by_place.items()]
-    versions = sorted({one.version for one in moved if one.version is not None})
     return Rewire(
         job_id=job.job_id,
         job_name=job.name,
-        changes=tuple(sorted(changes, key=lambda change: str(change.place))),
-        versions=tuple(versions),
+        changes=tuple(_change(job, place, verdicts) for place, verdicts in by_place.items()),
+        versions=tuple(sorted({one.version for one in moved if one.version is not None})),
         note=_takes_effect(job, by_place),
     )
 
@@ -174,20 +192,20 @@ def _takes_effect(job: Job, places: Iterable[Place]) -> str:
     """When the move reaches the code that runs, where that is not the next run (design.md, rule 8)."""
     if job.continuous:
         return "a continuous job: takes effect when its current run ends"
-    if any(job.task_at(place).get("existing_cluster_id") for place in places):
+    way = (node for place in places for node in place.way(job.settings))
+    if any(isinstance(node, dict) and node.get("existing_cluster_id") for node in way):
         return "runs on an all-purpose cluster: restart it to load the new version"
     return ""
 
 
-def _untouched(job: Job, verdict: _Verdict) -> Untouched:
+def _untouched(job: Job, verdict: _Verdict, reason: Reason) -> Untouched:
     reference = verdict.reference
-    assert verdict.reason is not None  # noqa: S101 - the caller filtered on it
     return Untouched(
         job_id=job.job_id,
         job_name=job.name,
         pointer=reference.place.pointer(job.settings),
         value=reference.text,
         version=str(verdict.version) if verdict.version is not None else None,
-        reason=verdict.reason,
+        reason=reason,
         note=verdict.note,
     )

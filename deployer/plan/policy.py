@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-from deployer.library.versions import is_final, major_line
+from deployer.library.versions import is_final, major_line, parse_version, same_minor_line
 from deployer.plan.model import Reason
 
 
@@ -56,13 +56,12 @@ def pin_allows(pin: str, new: Version) -> bool:
     as `true`, allows nothing: the owner wants the job left alone.
     """
     text = pin.strip().removeprefix("v")
-    try:
-        Version(text)
-    except InvalidVersion:
+    version = parse_version(text)
+    if version is None:
         return False
-    if all(part.isdigit() for part in text.split(".")):
+    if text.isascii() and text.replace(".", "").isdigit():
         return SpecifierSet(f"=={text}.*").contains(new, prereleases=True)
-    return Version(text) == new
+    return version == new
 
 
 def _not_selected(old: Version, new: Version, policy: Policy) -> Reason | None:
@@ -74,6 +73,6 @@ def _not_selected(old: Version, new: Version, policy: Policy) -> Reason | None:
         case Rule.SAME_MAJOR | Rule.SAME_MINOR:
             if major_line(old) != major_line(new):
                 return Reason.ANOTHER_MAJOR
-            if policy.rule is Rule.SAME_MINOR and old.minor != new.minor:
+            if policy.rule is Rule.SAME_MINOR and not same_minor_line(old, new):
                 return Reason.ANOTHER_MINOR
             return None

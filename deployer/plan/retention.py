@@ -33,7 +33,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Keeping:
-    """What the configuration says about old versions. Times are milliseconds."""
+    """What the configuration says about old versions. Times are epoch milliseconds, or a span of them.
+
+    `keep` is how many of the newest unused versions of a MAJOR stay; `min_age_ms` how long ago a newer
+    version must have come (design.md, rule 7).
+    """
 
     keep: int = 0
     min_age_ms: int = 0
@@ -68,18 +72,15 @@ class Verdict:
 def versions_of(name: str, kind: Kind, files: Iterable[tuple[str, int]]) -> tuple[Stored, ...]:
     """The files (path, modified_ms) that certainly are versions of that library, oldest first.
 
-    `name` is normalised (PEP 503).
-
-    Another kind, another name, or a name that can be read in two ways is none of them.
+    `name` is normalised (PEP 503). Another kind, another name, or a name that can be read in two ways
+    is none of them.
     """
     found = []
     for path, modified_ms in files:
         parsed = parse_file_name(path.rsplit("/", 1)[-1])
-        if parsed is None or parsed.kind is not kind:
-            continue
-        ours = [one for one in parsed.candidates if one.name == name]
-        if len(ours) == 1 and ours[0].version is not None:
-            found.append(Stored(path, ours[0].version, modified_ms))
+        one = parsed.certain if parsed is not None and parsed.kind is kind else None
+        if one is not None and one.name == name and one.version is not None:
+            found.append(Stored(path, one.version, modified_ms))
     return tuple(sorted(found, key=lambda one: (one.version, one.path)))
 
 
@@ -114,22 +115,31 @@ def decide(
 
     Only versions older than `current`, on its MAJOR, can go.
     """
-    unused = [one for one in stored if not _firm_reasons(current, one, users)]
-    newest = sorted(unused, key=lambda one: one.version, reverse=True)[: keeping.keep]
-    return tuple(_verdict(current, one, users, keeping, newest) for one in stored)
+    unused = {one.version for one in stored if not _firm_reasons(current, one, users)}
+    newest = frozenset(sorted(unused, reverse=True)[: keeping.keep])
+    verdicts = []
+    for one in stored:
+        reasons = _firm_reasons(current, one, users)
+        if one.version in newest:
+            reasons.append(f"one of the newest {keeping.keep} that are kept")
+        if _just_replaced(one, stored, keeping):
+            reasons.append("replaced by a newer version less than min-age ago")
+        verdicts.append(Verdict(one, tuple(reasons or users.blind), current=one.version == current))
+    return tuple(verdicts)
 
 
-def _verdict(
-    current: Version, one: Stored, users: Users, keeping: Keeping, newest: Sequence[Stored]
-) -> Verdict:
-    reasons = _firm_reasons(current, one, users)
-    if one in newest:
-        reasons.append(f"one of the newest {keeping.keep} that are kept")
-    if keeping.now_ms - one.modified_ms < keeping.min_age_ms:
-        reasons.append("younger than min-age")
-    if not reasons:
-        reasons += users.blind
-    return Verdict(one, tuple(reasons), current=one.version == current)
+def _just_replaced(one: Stored, stored: Sequence[Stored], keeping: Keeping) -> bool:
+    """Whether a newer version of its MAJOR came less than min-age ago, or is only about to come."""
+    if not keeping.min_age_ms:
+        return False
+    line = major_line(one.version)
+    newer = [
+        other.modified_ms
+        for other in stored
+        if other.version > one.version and major_line(other.version) == line
+    ]
+    replaced_ms = max(one.modified_ms, min(newer, default=keeping.now_ms))
+    return keeping.now_ms - replaced_ms < keeping.min_age_ms
 
 
 def _firm_reasons(current: Version, one: Stored, users: Users) -> list[str]:

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Section:
-    """A head, rows that may be left out from the end, and a tail. Each holds its own newlines."""
+    """A head, rows that may be left out from the end, and a tail. Each holds its own newlines.
+
+    The rows of a `detail` get only the bytes that all other rows leave.
+    """
 
     head: str
     rows: tuple[str, ...] = ()
     tail: str = ""
+    detail: bool = False
 
 
 def fit(sections: Sequence[Section], budget: int, left_out: Callable[[int], str]) -> str:
@@ -34,7 +38,7 @@ def fit(sections: Sequence[Section], budget: int, left_out: Callable[[int], str]
         gone += max(1, len(kept.pop().rows))
         ending = left_out(gone)
     room = budget - _fixed(kept, left_out) - _size(ending)
-    shares = _shares([_size("".join(section.rows)) for section in kept], room)
+    shares = _shares(kept, room)
     parts = [_cut(section, share, left_out) for section, share in zip(kept, shares, strict=True)]
     return "".join((*parts, ending)) if kept else ""
 
@@ -49,14 +53,15 @@ def _fixed(sections: Sequence[Section], left_out: Callable[[int], str]) -> int:
     )
 
 
-def _shares(sizes: list[int], room: int) -> list[int]:
-    """How many bytes each of `sizes` gets of `room`: the small ones all, the others equal parts."""
-    shares = [0] * len(sizes)
-    waiting = len(sizes)
-    for index in sorted(range(len(sizes)), key=lambda one: sizes[one]):
-        shares[index] = min(sizes[index], room // waiting)
-        room -= shares[index]
-        waiting -= 1
+def _shares(sections: Sequence[Section], room: int) -> list[int]:
+    """How many bytes the rows of each section get of `room`: small ones all, others equal parts."""
+    sizes = [_size("".join(section.rows)) for section in sections]
+    shares = [0] * len(sections)
+    for detail in (False, True):
+        waiting = [index for index, section in enumerate(sections) if section.detail is detail]
+        for done, index in enumerate(sorted(waiting, key=lambda one: sizes[one])):
+            shares[index] = min(sizes[index], room // (len(waiting) - done))
+            room -= shares[index]
     return shares
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from deployer.contract import Mode
 from deployer.errors import DOCS
@@ -31,6 +32,7 @@ from deployer.report.model import Failure, Outcome, Report, Rewire, Untouched
 from deployer.report.reasons import explanation
 from deployer.report.sentences import apparate_sentences
 from deployer.report.summary_parts import (
+    about,
     checks,
     inventory,
     shortened,
@@ -62,7 +64,7 @@ def to_summary(report: Report, *, report_path: str = "", budget: int = BUDGET) -
         *_next(report),
         *_sentences(report),
         *_references(report),
-        Section(_about(report, report_path)),
+        Section(about(report, report_path)),
     ]
     return fit(sections, budget, _left_out(report_path))
 
@@ -252,39 +254,8 @@ def _references(report: Report) -> Iterator[Section]:
     )
     if rows:
         title = f"Every reference ({len(rows):,})"
-        yield _folded(title, "", table_head("Job", "Place", "Before", "After"), rows)
-
-
-def _about(report: Report, report_path: str) -> str:
-    """The facts of the run that somebody needs when they come back later."""
-    plan, library, deployment = report.plan, report.library, report.deployment
-    user = report.identity.user if report.identity else ""
-    facts = (
-        ("Environment", report.environment),
-        ("Workspace", report.host),
-        ("Root", report.root),
-        ("File", library.remote_path if library else ""),
-        ("SHA-256", library.sha256 if library else ""),
-        ("Plan digest", plan.digest if plan else ""),
-        ("Deployment", deployment.id if deployment else ""),
-        ("As", user),
-        ("Full report", report_path),
-    )
-    lines = [f"- {name}: {code(shortened(value, 500))}\n" for name, value in facts if value]
-    if plan and plan.jobs_seen:
-        lines.append(f"- Jobs seen: {plan.jobs_seen:,}{_not_admin(report)}\n")
-    if report.api.calls:
-        waited = f", {report.api.waited_s:.0f} s waited" if report.api.waited_s >= 1 else ""
-        lines.append(f"- API calls: {report.api.calls:,}{waited}\n")
-    spent = ", ".join(f"{text(phase)} {s:.1f} s" for phase, s in list(report.timings.items())[:20])
-    lines += [f"- Time: {spent}\n"] if spent else []
-    return f"### About this run\n\n{''.join(lines)}\n" if lines else ""
-
-
-def _not_admin(report: Report) -> str:
-    if report.identity is None or report.identity.admin:
-        return ""
-    return " (not a workspace admin: jobs that it can't see are not listed)"
+        head = table_head("Job", "Place", "Before", "After")
+        yield replace(_folded(title, "", head, rows), detail=True)
 
 
 def _job(report: Report, job_id: int, name: str) -> str:

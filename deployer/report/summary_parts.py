@@ -1,4 +1,4 @@
-"""Parts of the job summary that stand for themselves: checks, stored versions, the inventory.
+"""Parts of the job summary that stand for themselves: checks, versions, inventory, the run.
 
 Owns their Markdown; `summary` puts them in order. Must not decide what a run did: see `view`.
 """
@@ -144,7 +144,7 @@ def inventory(report: Report) -> Iterator[Section]:
     start = f"<details><summary><b>Every reference ({len(report.inventory):,})</b></summary>\n\n"
     rows = tuple(_inventory_row(report, entry) for entry in report.inventory)
     columns = table_head("Job", "Library", "Version", "Reference", "Place")
-    yield Section(start + columns, rows, "\n</details>\n\n")
+    yield Section(start + columns, rows, "\n</details>\n\n", detail=True)
 
 
 def _usage_rows(entries: Sequence[InventoryEntry]) -> Iterator[str]:
@@ -183,3 +183,35 @@ def _inventory_row(report: Report, entry: InventoryEntry) -> str:
             code_cell(shortened(entry.place)),
         )
     )
+
+
+def about(report: Report, report_path: str) -> str:
+    """The facts of the run that somebody needs when they come back later."""
+    plan, library, deployment = report.plan, report.library, report.deployment
+    user = report.identity.user if report.identity else ""
+    facts = (
+        ("Environment", report.environment),
+        ("Workspace", report.host),
+        ("Root", report.root),
+        ("File", library.remote_path if library else ""),
+        ("SHA-256", library.sha256 if library else ""),
+        ("Plan digest", plan.digest if plan else ""),
+        ("Deployment", deployment.id if deployment else ""),
+        ("As", user),
+        ("Full report", report_path),
+    )
+    lines = [f"- {name}: {code(shortened(value, 500))}\n" for name, value in facts if value]
+    if plan and plan.jobs_seen:
+        lines.append(f"- Jobs seen: {plan.jobs_seen:,}{_not_admin(report)}\n")
+    if report.api.calls:
+        waited = f", {report.api.waited_s:.0f} s waited" if report.api.waited_s >= 1 else ""
+        lines.append(f"- API calls: {report.api.calls:,}{waited}\n")
+    spent = ", ".join(f"{text(phase)} {s:.1f} s" for phase, s in list(report.timings.items())[:20])
+    lines += [f"- Time: {spent}\n"] if spent else []
+    return f"### About this run\n\n{''.join(lines)}\n" if lines else ""
+
+
+def _not_admin(report: Report) -> str:
+    if report.identity is None or report.identity.admin:
+        return ""
+    return " (not a workspace admin: jobs that it can't see are not listed)"

@@ -287,7 +287,9 @@ def test_a_github_job_gets_one_token_for_many_calls(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("has_metadata", [True, False])
-def test_a_client_secret_connects_on_new_and_old_hosts(*, has_metadata: bool) -> None:
+def test_a_client_secret_connects_on_new_and_old_hosts(
+    caplog: pytest.LogCaptureFixture, *, has_metadata: bool
+) -> None:
     world = OidcWorld()
     world.has_metadata = has_metadata
     with serving(world) as server:
@@ -298,6 +300,7 @@ def test_a_client_secret_connects_on_new_and_old_hosts(*, has_metadata: bool) ->
             for _ in range(3):
                 assert found.identity().user == "app-id"
     assert len(asked(server, TOKEN_URL)) == 1
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 def test_a_wrong_client_secret_is_an_authentication_failure() -> None:

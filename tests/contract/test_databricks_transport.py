@@ -240,6 +240,15 @@ def test_a_token_that_can_not_be_had_is_tried_again_before_it_is_final(
         assert "client_id=y" not in str(caught.value.final)
 
 
+def test_loopback_is_reached_without_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with answering(Reply(body=b'{"a": 1}')) as transport:
+        assert transport.attempt(READ).document == {"a": 1}
+
+
 def test_a_machine_with_a_netrc_still_uses_our_credential(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

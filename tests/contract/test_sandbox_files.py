@@ -236,6 +236,13 @@ class TestFolders:
                 client.workspace.delete("/Shared/libs/a.whl")
         assert list(workspace.files()) == ["/Workspace/Shared/libs2/a.whl"]
 
+    def test_the_naive_switch_deletes_a_full_folder(self, workspace: Sandbox) -> None:
+        workspace.put_file("/Shared/libs/a.whl", b"x")
+        workspace.behave(delete_guard=False)
+        body = {"path": "/Shared/libs"}
+        assert call(workspace, "POST", "/api/2.0/workspace/delete", json=body).status_code == 200
+        assert workspace.files() == {}
+
     def test_a_file_on_the_way_stops_mkdirs(self, workspace: Sandbox) -> None:
         workspace.put_file("/Shared/libs", b"x")
         answer = call(

@@ -393,6 +393,26 @@ class TestPermissions:
         assert read(workspace, job_id)["run_as_user_name"] == "boss@example.com"
 
 
+class TestNaiveSwitches:
+    def test_nothing_is_reordered(self, workspace: Sandbox) -> None:
+        hooks = {"on_start": [{"id": "1"}, {"id": "2"}]}
+        settings = {"webhook_notifications": hooks, "tasks": [task("b"), task("a")]}
+        workspace.behave(sort_tasks=False, shuffle_webhooks=False)
+        assert read(workspace, workspace.add_job(settings))["settings"] == settings
+
+    def test_create_stores_what_it_was_given(self, workspace: Sandbox) -> None:
+        cluster = {"apply_policy_default_values": True}
+        settings = {"tasks": [task("a", new_cluster=cluster)]}
+        workspace.behave(create_defaults=False, queue_by_default=False, drops_write_only=False)
+        made = call(workspace, "POST", f"{JOBS}/create", json=settings).json()["job_id"]
+        assert workspace.job(made) == settings
+
+    def test_a_missing_job_is_missing_for_everybody(self, workspace: Sandbox) -> None:
+        token = workspace.add_user("guest@example.com")
+        workspace.behave(permission_first=False)
+        assert refusal(workspace, "delete", {"job_id": 5}, token).startswith("400 ")
+
+
 def test_the_log_of_calls_has_bodies_and_answers(workspace: Sandbox) -> None:
     job_id = workspace.add_job({"name": "n"})
     update(workspace, job_id, {"name": "x"})

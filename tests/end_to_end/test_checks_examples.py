@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -31,24 +32,11 @@ write_source = cast("Callable[[str, Path], Path]", BUILD["write_source"])
 apply = cast("Callable[..., None]", BUILD["apply"])
 
 
-def check(project: Path, tmp_path: Path) -> Checked:
-    environ = dict(os.environ)
-    return run_checks(
-        project,
-        tools=Toolbox.installed(environ, tmp_path / "cache"),
-        environ=environ,
-        scratch=tmp_path / "scratch",
-        timeout_s=900,
-        on_line=print,
-        on_check=lambda check: None,
-    )
-
-
 @pytest.mark.network
 def test_all_releases_are_built_from_source_with_the_same_bytes_each_time(tmp_path: Path) -> None:
     written = []
     for folder in ("one", "two"):
-        argv = [sys.executable, EXAMPLES / "build_releases.py", tmp_path / folder]
+        argv: list[str | Path] = [sys.executable, EXAMPLES / "build_releases.py", tmp_path / folder]
         done = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True)
         paths = [Path(line) for line in done.stdout.splitlines()]
         assert [path.name.split("-")[1] for path in paths] == list(RELEASES)
@@ -79,10 +67,58 @@ def test_a_diff_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
         apply(patch, source)
 
 
+@dataclass(frozen=True)
+class LibraryRun:
+    """The checks over the library; their test environment has PySpark, pytest and Java."""
+
+    checked: Checked
+    scratch: Path
+    java_home: Path
+
+    def test_transforms(self, source: Path) -> str:
+        """Run the tests of transforms over the sources of a release; what pytest printed."""
+        python = self.scratch / "tests" / "bin" / "python"
+        done = subprocess.run(
+            [python, "-m", "pytest", "-q", "--tb=line", "tests/test_transforms.py"],
+            cwd=source,
+            env={
+                "HOME": str(self.scratch / "home"),
+                "JAVA_HOME": str(self.java_home),
+                "PATH": f"{self.java_home}/bin:{os.environ['PATH']}",
+                "PYTHONPATH": str(source / "src"),  # goes before the installed release
+                "SPARK_CONF_DIR": str(self.scratch / "spark"),
+                "SPARK_LOCAL_IP": "127.0.0.1",
+            },
+            check=False,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def library_run(tmp_path_factory: pytest.TempPathFactory) -> LibraryRun:
+    """One run for all tests of this module, because PySpark takes long to install."""
+    folder = tmp_path_factory.mktemp("library")
+    environ = dict(os.environ)
+    tools = Toolbox.installed(environ, folder / "cache")
+    checked = run_checks(
+        EXAMPLES / "library",
+        tools=tools,
+        environ=environ,
+        scratch=folder / "scratch",
+        timeout_s=900,
+        on_line=print,
+        on_check=lambda check: None,
+    )
+    return LibraryRun(checked, folder / "scratch", tools.java().path)
+
+
 @pytest.mark.spark
 @pytest.mark.network
-def test_the_example_library_passes_the_checks_on_local_spark(tmp_path: Path) -> None:
-    checked = check(EXAMPLES / "library", tmp_path)
+@pytest.mark.xdist_group("example-library")
+def test_the_example_library_passes_the_checks_on_local_spark(library_run: LibraryRun) -> None:
+    checked = library_run.checked
     assert [each.status for each in checked.checks] == [CheckStatus.PASSED] * 4
     assert checked.wheel is not None
     assert checked.wheel.name == "retail_metrics-1.5.0-py3-none-any.whl"
@@ -90,28 +126,36 @@ def test_the_example_library_passes_the_checks_on_local_spark(tmp_path: Path) ->
 
 @pytest.mark.spark
 @pytest.mark.network
-def test_the_patch_release_fixes_what_its_test_shows(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("example-library")
+def test_the_patch_release_fixes_what_its_test_shows(
+    library_run: LibraryRun, tmp_path: Path
+) -> None:
     broken = write_source("1.4.0", tmp_path / "broken")
     fixed = write_source("1.4.1", tmp_path / "fixed")
     shutil.copytree(fixed / "tests", broken / "tests", dirs_exist_ok=True)
-    (tests,) = (each for each in check(broken, tmp_path).checks if each.name == "test")
-    (finding,) = tests.findings
-    assert "test_an_order_in_the_target_currency_stays" in finding.message
+
+    told = library_run.test_transforms(broken)
+
+    assert "test_an_order_in_the_target_currency_stays" in told
+    assert "1 failed, 3 passed" in told
 
 
 @pytest.mark.spark
 @pytest.mark.network
-def test_the_major_release_breaks_code_for_the_one_before(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("example-library")
+def test_the_major_release_breaks_code_for_the_one_before(
+    library_run: LibraryRun, tmp_path: Path
+) -> None:
     new = write_source("2.0.0", tmp_path / "new")
     old = write_source("1.5.0", tmp_path / "old")
     shutil.copytree(old / "tests", new / "tests", dirs_exist_ok=True)
     caller = new / "tests" / "test_transforms.py"
     caller.write_text(caller.read_text().replace('"revision")', 'order_by="revision")'))
-    (tests,) = (each for each in check(new, tmp_path).checks if each.name == "test")
-    told = "\n".join(finding.message for finding in tests.findings)
+
+    told = library_run.test_transforms(new)
+
     assert "unexpected keyword argument 'order_by'" in told
-    assert "revenue" in told
-    assert len(tests.findings) == 2
+    assert "2 failed, 3 passed" in told
 
 
 def example_jobs() -> list[Job]:

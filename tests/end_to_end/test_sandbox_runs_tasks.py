@@ -80,13 +80,12 @@ def workspace() -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+def cache(tmp_path_factory: pytest.TempPathFactory, run_cache: Path) -> Path:
     """One folder for all workers of this session; PySpark itself is kept between sessions.
 
     The wheels of the tests are installed anew in each session, into a copy of that base.
     """
-    assert pytestconfig.cache is not None
-    kept = Environments(pytestconfig.cache.mkdir("sandbox-environments"), os.environ)
+    kept = Environments(run_cache / "environments", os.environ)
     base = kept.provide(Requirements(), threading.Event()).folder
     session = tmp_path_factory.getbasetemp()
     shared = session.parent if "PYTEST_XDIST_WORKER" in os.environ else session

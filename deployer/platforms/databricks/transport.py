@@ -134,7 +134,7 @@ class Transport:
         self._authenticate = authenticate
         self._session = requests.Session()
         # A proxy of this machine's environment can't reach this machine's loopback.
-        pass
+        self._session.trust_env = not is_loopback(urlsplit(host).hostname or "")
         self._session.headers.update(headers)
         # Cookies would be shared between threads and carry nothing that we need.
         self._session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))

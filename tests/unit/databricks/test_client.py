@@ -113,6 +113,19 @@ def test_a_final_failure_is_raised_as_what_it_is() -> None:
     assert caught.value is final
 
 
+def test_who_shares_a_limit_waits_as_well_when_one_is_turned_down() -> None:
+    naps: list[float] = []
+    # The clock stands still, so the second attempt meets the limit as another thread would.
+    found = Client(
+        Scripted(Answer(429, {"Retry-After": "20"}), OK),
+        clock=lambda: 0.0,
+        sleep=naps.append,
+        uniform=lambda low, high: low,
+    )
+    found.send(READ)
+    assert naps == pytest.approx([20, 20])
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409])
 def test_a_no_is_not_asked_again(status: int) -> None:
     found = client(Answer(status))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from deployer.deployment.ports import AlreadyExists, Refused, Unavailable
+from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.folder_store import FolderStore
@@ -62,6 +63,18 @@ def status(size: int | None) -> Answer:
 
 def upload(store: FolderStore, content: bytes) -> None:
     store.upload(f"{store.root}/a.whl", io.BytesIO(content), len(content))
+
+
+def test_the_path_of_an_upload_is_one_segment_as_the_cli_sends_it() -> None:
+    sent = []
+
+    def take(call: Call) -> Answer:
+        sent.append(call.path)
+        return OK
+
+    store, _ = store_on(FOLDER, {"import-file": take, "get-status": [status(5)]})
+    upload(store, b"hello")
+    assert sent == ["/api/2.0/workspace-files/import-file/Workspace%2Flibs%2Fa.whl"]
 
 
 def test_a_file_that_arrived_short_is_deleted_and_not_a_success() -> None:
@@ -149,7 +162,7 @@ def test_an_export_that_turns_out_too_large_means_not_readable() -> None:
 
 
 def test_a_listing_without_sizes_is_completed_file_by_file() -> None:
-    listing = {"objects": [{"object_type": "FILE", "path": "/Shared/libs/a.whl"}]}
+    listing: JsonObject = {"objects": [{"object_type": "FILE", "path": "/Shared/libs/a.whl"}]}
     store, _ = store_on(
         FOLDER,
         {"workspace/list": [Answer(200, document=listing)], "get-status": [status(42)]},
@@ -160,7 +173,9 @@ def test_a_listing_without_sizes_is_completed_file_by_file() -> None:
 
 def test_notebooks_and_other_objects_are_no_files() -> None:
     kinds = ("NOTEBOOK", "REPO", "LIBRARY", "DASHBOARD", "SOMETHING_NEW")
-    listing = {"objects": [{"object_type": kind, "path": f"{FOLDER}/{kind}"} for kind in kinds]}
+    listing: JsonObject = {
+        "objects": [{"object_type": kind, "path": f"{FOLDER}/{kind}"} for kind in kinds]
+    }
     store, _ = store_on(FOLDER, {"workspace/list": [Answer(200, document=listing)]})
     assert store.files() == ()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from deployer.report.budget import Section, fit
 
 lines = st.text(max_size=12).map(lambda text: text.replace("\n", " ") + "\n")
-sections = st.builds(Section, lines, st.lists(lines, max_size=30).map(tuple), lines)
+sections = st.builds(Section, lines, st.lists(lines, max_size=30).map(tuple), lines, st.booleans())
 
 
 def left_out(count: int) -> str:
@@ -42,6 +42,12 @@ def test_a_short_section_keeps_its_rows_beside_a_long_one() -> None:
     assert "one\ntwo\n" in fitted
     assert "row 000\n" in fitted
     assert "row 099\n" not in fitted
+
+
+def test_details_get_only_what_the_other_rows_leave() -> None:
+    rows = tuple(f"row {index:03}\n" for index in range(100))
+    fitted = fit([Section("detail\n", rows, detail=True), Section("main\n", rows)], 450, left_out)
+    assert fitted.startswith("detail\n(100 more)\nmain\nrow 000\n")
 
 
 def test_a_row_is_counted_in_bytes_not_in_characters() -> None:
