@@ -12,7 +12,7 @@ import re
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # The runner looks for `::` and `##[` with a comparison that skips characters without a width,
 # so anything beyond printable ASCII may stand between and before the marks.
-_SKIPPED = r""
+_SKIPPED = r"[^\x20-\x7e]*"
 _COMMAND_MARK = re.compile(rf"^(?P<before>[^\x21-\x7e]*:){_SKIPPED}(?=:)")
 _OLD_COMMAND_MARK = re.compile(rf"(?P<before>\#{_SKIPPED}\#){_SKIPPED}(?=\[)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 def escape_data(text: str) -> str:
     """`text` as the data of a command: it can't end the command's line."""
-    return _encodable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return _encodable(text).replace("%", "%25").replace("\n", "%0A")
 
 
 def escape_property(text: str) -> str:
