@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The action's image. No USER and no WORKDIR: the runner starts container actions as root, in the
 # workspace that it mounts (GitHub docs, "Dockerfile support for GitHub Actions"). Java is not in here:
 # the checks bring one along when a project's tests need local Spark.

@@ -9,38 +9,41 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 
-from deployer.advice import warn_if_blind, warn_of_root, warn_of_unread
+from deployer.advice import warn_if_blind
 from deployer.contract import Mode
 from deployer.deployment import removal, upload
 from deployer.deployment.apply import Applied, State, apply_rewires, verify
 from deployer.deployment.ports import (
     Denied,
-    Identity,
     NotFound,
     Refused,
     Store,
-    StoredFile,
     Unavailable,
-    Workspace,
     api_error,
 )
 from deployer.deployment.scan import Scan, scan_jobs, users_of_files
 from deployer.doors import Doors
 from deployer.draft import Draft
-from deployer.errors import DeployError, FailureReason, Problem, fail, gather, raise_if_any
-from deployer.library.model import Library
+from deployer.errors import DeployError, FailureReason, fail
 from deployer.narrator import Narrator
-from deployer.obtain import built_library, given_library, obtain_library
-from deployer.plan.model import Plan, Rewire
-from deployer.plan.planner import Order, make_plan, names_library
-from deployer.plan.policy import Policy, Rule
-from deployer.plan.retention import Keeping, Stored, Users, Verdict, decide, lines_of, versions_of
+from deployer.obtain import given_library, obtain_library
+from deployer.plan.model import Plan
+from deployer.plan.retention import Stored, Verdict, decide, lines_of
 from deployer.report import model
 from deployer.report.model import Outcome, Report
 from deployer.settings import Settings
+from deployer.survey import (
+    Scene,
+    connect,
+    counting,
+    keeping,
+    planned,
+    scan_for,
+    survey,
+    users_after,
+    verdicts_on,
+)
 
 
 def run(
@@ -77,15 +80,16 @@ def _check(draft: Draft, doors: Doors) -> Outcome:
 
 
 def _plan(draft: Draft, doors: Doors) -> Outcome:
-    scene = _survey(draft, doors)
-    plan, verdicts = _planned(draft, doors, scene)
-    changes = plan.upload or plan.rewires or any(one.goes for one in verdicts)
+    scene = survey(draft, doors)
+    plan, verdicts = planned(draft, doors, scene)
+    removals = draft.settings.cleanup and any(one.goes for one in verdicts)
+    changes = plan.upload or plan.rewires or removals
     return Outcome.SUCCEEDED if changes else Outcome.NOTHING_TO_DO
 
 
 def _deploy(draft: Draft, doors: Doors) -> Outcome:
-    scene = _survey(draft, doors)
-    plan, verdicts = _planned(draft, doors, scene)
+    scene = survey(draft, doors)
+    plan, verdicts = planned(draft, doors, scene)
     _refuse_another_plan(plan, draft.settings.expected_plan_digest)
     deployment_id = doors.new_id()
     draft.note_applied(deployment_id, (), uploaded=False)
@@ -97,6 +101,9 @@ def _deploy(draft: Draft, doors: Doors) -> Outcome:
         draft.narrator.info(f"new library {scene.order.library.file_name} loaded")
     draft.note_applied(deployment_id, (), uploaded=plan.upload)
 
+    going = {one.stored.path for one in verdicts if one.goes}
+    if not plan.rewires and not going:
+        return Outcome.SUCCEEDED if plan.upload else Outcome.NOTHING_TO_DO
     applied = _rewire(draft, doors, scene, plan)
     draft.note_applied(deployment_id, applied, uploaded=plan.upload)
     _stop_if_asked(doors)
@@ -104,8 +111,7 @@ def _deploy(draft: Draft, doors: Doors) -> Outcome:
     draft.note_applied(deployment_id, applied, uploaded=plan.upload)
     _fail_if_not_moved(draft, applied)
 
-    planned = {one.stored.path for one in verdicts if one.goes}
-    removed = _clean_up(draft, doors, scene, fresh, planned)
+    removed = _clean_up(draft, doors, scene, fresh, going)
     changed = plan.upload or plan.rewires or removed
     return Outcome.SUCCEEDED if changed else Outcome.NOTHING_TO_DO
 
@@ -113,7 +119,7 @@ def _deploy(draft: Draft, doors: Doors) -> Outcome:
 def _upload(draft: Draft, doors: Doors) -> Outcome:
     """Upload only; to `folder` when given. No job is read or touched."""
     library, file = obtain_library(draft, doors)
-    workspace, _ = _connect(draft, doors)
+    workspace, _ = connect(draft, doors)
     store = workspace.store(draft.settings.folder or draft.settings.root)
     draft.note_library(library, str(file), f"{store.root}/{library.file_name}")
     if upload.is_stored(store, library, store.files()):
@@ -128,16 +134,16 @@ def _upload(draft: Draft, doors: Doors) -> Outcome:
 def _cleanup(draft: Draft, doors: Doors) -> Outcome:
     """Remove old versions of one library (with `wheel`) or of every library in the root."""
     library = given_library(draft, doors)[0] if draft.settings.wheel else None
-    workspace, identity = _connect(draft, doors)
+    workspace, identity = connect(draft, doors)
     store = workspace.store(draft.settings.root)
     with draft.phase("scan", "Read the jobs"):
         files = store.files()
-        scan = scan_jobs(workspace.jobs, store.root, keep=lambda _: False, on_seen=_counting(draft))
+        scan = scan_jobs(workspace.jobs, store.root, keep=lambda _: False, on_seen=counting(draft))
         users = users_of_files(scan, (), workspace.usage, identity, store.root)
     wanted = None if library is None else (library.name, library.kind, library.version)
     verdicts: list[Verdict] = []
     for current, stored in lines_of([(one.path, one.modified_ms) for one in files], wanted):
-        verdicts += decide(current, stored, users, _keeping(draft, doors))
+        verdicts += decide(current, stored, users, keeping(draft, doors))
     draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
     draft.note_applied(doors.new_id(), (), uploaded=False)
     going = [one.stored for one in verdicts if one.goes] if draft.settings.cleanup else []
@@ -147,15 +153,10 @@ def _cleanup(draft: Draft, doors: Doors) -> Outcome:
 def _status(draft: Draft, doors: Doors) -> Outcome:
     """List every library reference of the workspace; with `wheel` those of that library."""
     library = given_library(draft, doors)[0] if draft.settings.wheel else None
-    workspace, identity = _connect(draft, doors)
+    workspace, identity = connect(draft, doors)
     warn_if_blind(draft, identity)
     with draft.phase("scan", "Read the jobs"):
-        scan = scan_jobs(
-            workspace.jobs,
-            "",
-            keep=lambda job: library is None or names_library(job, library),
-            on_seen=_counting(draft),
-        )
+        scan = scan_for(draft, workspace, "", library)
     draft.note_inventory(scan.jobs)
     return Outcome.SUCCEEDED
 
@@ -173,89 +174,6 @@ _STORIES: dict[Mode, Callable[[Draft, Doors], Outcome]] = {
 # ── Their parts, in the order in which they are needed ───────────────────────────────────────────
 
 
-@dataclass(frozen=True)
-class _Scene:
-    """What a plan is made from."""
-
-    order: Order
-    file: Path
-    workspace: Workspace
-    identity: Identity
-    store: Store
-    files: tuple[StoredFile, ...]
-    scan: Scan
-
-
-def _connect(draft: Draft, doors: Doors) -> tuple[Workspace, Identity]:
-    with draft.phase("connect", "Connect to the workspace"):
-        draft.workspace = workspace = doors.connect(draft.settings.credentials)
-        identity = workspace.identity()
-        draft.note_identity(identity)
-        role = "a workspace admin" if identity.admin else "not a workspace admin"
-        draft.narrator.info(f"{identity.user} at {workspace.host}, {role}")
-    return workspace, identity
-
-
-def _survey(draft: Draft, doors: Doors) -> _Scene:
-    """Everything that a plan is made from. Problems of the file and of the workspace are told together.
-
-    A project's own code has run by then, before any credential was used (design.md, rule 10).
-    """
-    if not draft.settings.wheel:
-        library, file = built_library(draft, doors)
-        workspace, identity = _connect(draft, doors)
-    else:
-        problems: list[Problem] = []
-        with gather(problems):
-            library, file = given_library(draft, doors)
-        with gather(problems):
-            workspace, identity = _connect(draft, doors)
-        raise_if_any(problems)
-    store = workspace.store(draft.settings.root)
-    draft.note_library(library, str(file), f"{store.root}/{library.file_name}")
-    with draft.phase("scan", "Read the root and the jobs"):
-        files = _files(store)
-        warn_of_root(draft, store)
-        stored = upload.is_stored(store, library, files)
-        order = Order(library, store.root, _policy(draft.settings), stored)
-        scan = scan_jobs(
-            workspace.jobs,
-            store.root,
-            keep=lambda job: names_library(job, library),
-            on_seen=_counting(draft),
-        )
-    warn_if_blind(draft, identity)
-    warn_of_unread(draft, scan)
-    return _Scene(order, file, workspace, identity, store, files, scan)
-
-
-def _planned(draft: Draft, doors: Doors, scene: _Scene) -> tuple[Plan, tuple[Verdict, ...]]:
-    with draft.phase("plan", "Plan"):
-        plan = _plan_with_rights(scene)
-        draft.note_plan(plan, scene.scan.jobs_seen)
-        users = _users(scene, scene.scan, plan.rewires)
-        verdicts = _verdicts(draft, doors, scene.order.library, scene.files, users)
-        draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
-        for one in plan.untouched:
-            draft.narrator.debug(f"job {one.job_id} {one.pointer}: {one.reason.value} {one.note}")
-        draft.narrator.info(
-            f"{len(plan.rewires)} of {scene.scan.jobs_seen} jobs move; plan digest {plan.digest}"
-        )
-    return plan, verdicts
-
-
-def _plan_with_rights(scene: _Scene) -> Plan:
-    """The plan; who is no admin asks first which of the jobs may be edited, so that it says so."""
-    plan = make_plan(scene.order, scene.scan.jobs)
-    if scene.identity.admin or not plan.rewires:
-        return plan
-    rights = {
-        one.job_id: scene.workspace.jobs.may_edit(one.job_id, scene.identity) is not False
-        for one in plan.rewires
-    }
-    return make_plan(replace(scene.order, may_edit=rights), scene.scan.jobs)
-
-
 def _refuse_another_plan(plan: Plan, expected: str) -> None:
     if expected and expected != plan.digest:
         raise fail(
@@ -266,7 +184,7 @@ def _refuse_another_plan(plan: Plan, expected: str) -> None:
         )
 
 
-def _rewire(draft: Draft, doors: Doors, scene: _Scene, plan: Plan) -> tuple[Applied, ...]:
+def _rewire(draft: Draft, doors: Doors, scene: Scene, plan: Plan) -> tuple[Applied, ...]:
     done = 0
 
     def told(applied: Applied) -> None:
@@ -282,16 +200,11 @@ def _rewire(draft: Draft, doors: Doors, scene: _Scene, plan: Plan) -> tuple[Appl
 
 
 def _verified(
-    draft: Draft, scene: _Scene, applied: tuple[Applied, ...]
+    draft: Draft, scene: Scene, applied: tuple[Applied, ...]
 ) -> tuple[Scan, tuple[Applied, ...]]:
     """One pass over all jobs: did our version win? It is also the fresh scan that removal needs."""
     with draft.phase("verify", "Verify by reading back"):
-        fresh = scan_jobs(
-            scene.workspace.jobs,
-            scene.store.root,
-            keep=lambda job: names_library(job, scene.order.library),
-            on_seen=_counting(draft),
-        )
+        fresh = scan_for(draft, scene.workspace, scene.store.root, scene.order.library)
     return fresh, verify(applied, fresh.settings)
 
 
@@ -314,15 +227,15 @@ def _fail_if_not_moved(draft: Draft, applied: Sequence[Applied]) -> None:
 
 
 def _clean_up(
-    draft: Draft, doors: Doors, scene: _Scene, fresh: Scan, planned: set[str]
+    draft: Draft, doors: Doors, scene: Scene, fresh: Scan, approved: set[str]
 ) -> tuple[model.Removal, ...]:
     """Remove what the plan named and a scan made after the rewire still finds unused."""
-    users = _users(scene, fresh, ())
-    verdicts = _verdicts(draft, doors, scene.order.library, scene.store.files(), users)
+    users = users_after(scene, fresh, ())
+    verdicts = verdicts_on(draft, doors, scene.order, scene.store.files(), users)
     draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
     if not draft.settings.cleanup:
         return ()
-    going = [one.stored for one in verdicts if one.goes and one.stored.path in planned]
+    going = [one.stored for one in verdicts if one.goes and one.stored.path in approved]
     return _remove(draft, doors, scene.store, going)
 
 
@@ -339,49 +252,6 @@ def _remove(
         raise DeployError(*problems)
     _stop_if_asked(doors)
     return told
-
-
-# ── Small questions ──────────────────────────────────────────────────────────────────────────────
-
-
-def _files(store: Store) -> tuple[StoredFile, ...]:
-    try:
-        return store.files()
-    except Denied as error:
-        raise fail(
-            FailureReason.PERMISSION_DENIED,
-            f"The root {store.root} can't be read.",
-            detail=str(error),
-            remedy="Give this identity READ VOLUME and WRITE VOLUME, or CAN MANAGE on the folder.",
-        ) from error
-
-
-def _users(scene: _Scene, scan: Scan, rewires: Sequence[Rewire]) -> Users:
-    return users_of_files(scan, rewires, scene.workspace.usage, scene.identity, scene.store.root)
-
-
-def _verdicts(
-    draft: Draft, doors: Doors, library: Library, files: Sequence[StoredFile], users: Users
-) -> tuple[Verdict, ...]:
-    stored = versions_of(library.name, library.kind, [(one.path, one.modified_ms) for one in files])
-    return decide(library.version, stored, users, _keeping(draft, doors))
-
-
-def _keeping(draft: Draft, doors: Doors) -> Keeping:
-    return Keeping(draft.settings.keep, draft.settings.min_age_s * 1000, doors.now_ms())
-
-
-def _policy(settings: Settings) -> Policy:
-    return Policy(
-        rule=Rule(settings.policy),
-        versions=settings.from_versions,
-        allow_prereleases=settings.allow_prereleases,
-        move_owned=settings.owned == "move",
-    )
-
-
-def _counting(draft: Draft) -> Callable[[int], None]:
-    return lambda seen: draft.narrator.progress("jobs read", seen, None)
 
 
 def _stop_if_asked(doors: Doors) -> None:

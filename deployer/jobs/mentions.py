@@ -17,8 +17,10 @@ from deployer.jobs.paths import canonical, is_inside
 _NO_FILE_NAME = re.compile(r"[^\w.+!~%@-]")
 _ESCAPED_BLANK = re.compile(r"\\[nrt]")  # a line break in a script that is JSON inside a string
 _WORD = re.compile(r"[^\s\"'<>|,;=()\[\]{}#:!\\]++")
+_SLASHES = re.compile(r"/++(?:\./++)*+")  # any number of slashes, and steps that go nowhere
 _ENDING = re.compile(r"\.[A-Za-z]\w{0,9}$")  # of a file; `libs-1.0` may well be a folder
-_LIBRARY_ENDING = re.compile(r"\.(?:whl|egg|jar)$", re.I)
+_LIBRARY_SLASHES = re.compile(r"/++(?:\./++)*+")  # any number of slashes, and steps that go nowhere
+_ENDING = re.compile(r"\.(?:whl|egg|jar)$", re.I)
 
 
 def file_names_in(document: object) -> frozenset[str]:
@@ -38,7 +40,7 @@ def searches_folder(document: object, root: str) -> bool:
         return False
     at_root = _at(root)
     return any(
-        any(_is_search(found["below"]) for found in at_root.finditer(text))
+        any(_is_search(found["below"]) for found in at_root.finditer(_SLASHES.sub("/", text)))
         or ("*" in text and _reaches(text, root))
         for text in _spellings(document)
     )
@@ -47,11 +49,9 @@ def searches_folder(document: object, root: str) -> bool:
 @lru_cache(maxsize=8)
 def _at(root: str) -> re.Pattern[str]:
     """Finds `root`, whatever stands before it, and what follows it in the same word."""
-    parts = root.removeprefix("/Workspace").strip("/").split("/")
-    between = r"(?:/++\.(?=/))*+/++"
-    path = between.join(re.escape(part) for part in parts)
+    path = re.escape(root.removeprefix("/Workspace"))
     below = r"(?P<below>(?:/[^\s\"'<>|,;=()\[\]{}#:!\\]*+)?)"
-    return re.compile(rf"(?<!/){between}{path}(?![\w%-]|\.\w){below}", re.I)
+    return re.compile(rf"{path}(?![\w%-]|\.\w){below}", re.I)
 
 
 def _is_search(below: str) -> bool:

@@ -10,6 +10,7 @@ file any other part of any string mentions is a reference in free text.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from deployer.jobs.paths import canonical, file_name, is_unresolved, respelled
 from deployer.jobs.places import Place, Step, elements, strings
 from deployer.jobs.spans import Span, SpanKind
 from deployer.library.coordinates import Coordinate, parse_maven, parse_requirement
-from deployer.library.names import ParsedName, parse_file_name
+from deployer.library.names import NameProblem, ParsedName, parse_file_name
 
 
 class Site(StrEnum):
@@ -139,7 +140,7 @@ def _of_library(site: Site, kind: str, value: object, at: tuple[Step, ...]) -> I
             yield _whole(Site.REQUIREMENTS, value, at, why=_UNREAD)
         case (("pypi" | "cran"), {"package": str() as package}):
             index = Site.PYPI if kind == "pypi" else Site.CRAN
-            yield _whole(index, package, (*at, "package"), parse_requirement(package))
+            yield _whole(index, package, (*at, "package"), _requirement(package))
         case "maven", {"coordinates": str() as coordinates}:
             found = parse_maven(coordinates)
             yield _whole(Site.MAVEN, coordinates, (*at, "coordinates"), found)
@@ -208,7 +209,15 @@ def _of_requirement(line: str, steps: tuple[Step, ...], span: Span) -> Reference
         start, end = span.start + file.start, span.start + file.end
         return _of_file(Site.ENVIRONMENT, line, steps, Span(start, end, SpanKind.FILE))
     named = line if span.kind is SpanKind.URL else span.of(line)  # `name @ https://…`, too
-    return _of_coordinate(Site.PYPI, line, steps, span, parse_requirement(named))
+    return _of_coordinate(Site.PYPI, line, steps, span, _requirement(named))
+
+
+def _requirement(text: str) -> Coordinate:
+    """The coordinate of a requirement; a marker that nests too deep for its parser makes it none."""
+    try:
+        return parse_requirement(text)
+    except RecursionError:
+        return Coordinate(None, raw_version=text, problem=NameProblem.NOT_A_REQUIREMENT)
 
 
 # ── Free text, and what all have in common ───────────────────────────────────────────────────────
@@ -223,8 +232,14 @@ def _of_free_text(
             read[one.place].append(one.span)
     for place, text in strings(settings):
         for span in spans.mentions(text):
-            if not any(span.overlaps(other) for other in read.get(place, ())):
+            if not _covered(span, read.get(place, [])):
                 yield _of_file(Site.TEXT, text, place.steps, span)
+
+
+def _covered(span: Span, read: list[Span]) -> bool:
+    """Whether `span` shares a character with one of `read`, which are in order and apart."""
+    before = bisect_left(read, span.end, key=lambda one: one.start)
+    return before > 0 and read[before - 1].end > span.start
 
 
 def _of_file(site: Site, text: str, steps: tuple[Step, ...], span: Span) -> Reference:

@@ -44,10 +44,6 @@ class Span:
         """The characters of this span in `text`."""
         return text[self.start : self.end]
 
-    def overlaps(self, other: Span) -> bool:
-        """Whether the two share a character."""
-        return self.start < other.end and other.start < self.end
-
 
 _FILE_END = re.compile(r"\.(?:whl|egg|jar|zip|tar\.gz|py)", re.I)
 _LIBRARY_END = re.compile(r"\.(?:whl|egg|jar)(?![\w-]|\.\w)", re.I)

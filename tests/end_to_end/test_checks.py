@@ -181,18 +181,25 @@ def test_a_time_that_the_caller_sets_counts(run: Run) -> None:
 
 
 def test_all_problems_are_listed_at_once_and_nothing_is_built(run: Run) -> None:
-    test = "import os\n\n\ndef test_sum() -> None:\n    total = 1 + 1\n    assert total == 3\n"
-    checked = run({**PROJECT, "tests/test_retail.py": test})
+    test = (
+        "import os\n\nimport pytest\n\n\n"
+        "def test_sum() -> None:\n    total = 1 + 1\n    assert total == 3\n\n\n"
+        "@pytest.mark.xfail(strict=True)\ndef test_passes() -> None:\n    pass\n"
+    )
+    config = PYPROJECT + "[tool.ruff]\nfix = true\n"
+    checked = run({**PROJECT, "pyproject.toml": config, "tests/test_retail.py": test})
 
     assert reasons(checked) == [FailureReason.LINT_FAILED, FailureReason.TESTS_FAILED]
+    assert (run.folder / "project/tests/test_retail.py").read_text() == test
     assert checked.wheel is None
     assert check(checked, "build").status is CheckStatus.SKIPPED
     (lint,) = check(checked, "lint").findings
     assert (lint.path, lint.line, lint.column, lint.code) == ("tests/test_retail.py", 1, 8, "F401")
-    (test_finding,) = check(checked, "test").findings
-    assert (test_finding.path, test_finding.line) == ("tests/test_retail.py", 6)
-    assert test_finding.message == "tests.test_retail::test_sum: assert 2 == 3"
-    assert "tests/test_retail.py:6" in str(failure(checked))
+    summed, passes = check(checked, "test").findings
+    assert (summed.path, summed.line) == ("tests/test_retail.py", 8)
+    assert summed.message == "tests.test_retail::test_sum: assert 2 == 3"
+    assert (passes.path, passes.line) == ("tests/test_retail.py", 11)  # no trace: where it starts
+    assert "tests/test_retail.py:8" in str(failure(checked))
 
 
 def test_a_file_that_is_not_formatted_is_found(run: Run) -> None:

@@ -102,7 +102,7 @@ class Stage:
         environments = [{"environment_key": "default", "spec": spec}]
         return self.workspace.add_job({"tasks": [task], "environments": environments, **settings})
 
-    def run(self, mode: str, *, environ: Mapping[str, str] | None = None, **inputs: str) -> Ended:
+    def run(self, mode: str, environ: Mapping[str, str] | None = None, **inputs: str) -> Ended:
         """One run; `inputs` are given with underscores for hyphens."""
         self.runs += 1
         place = self.folder / f"run-{self.runs}"
@@ -156,11 +156,11 @@ class Stage:
 
     def deploy(self, **inputs: str) -> Ended:
         """Deploy the one wheel of `dist/` to the root."""
-        return self.run("deploy", **{"wheel": "dist/*.whl", "root": ROOT, **inputs})
+        return self.run("deploy", None, **{"wheel": "dist/*.whl", "root": ROOT, **inputs})
 
     def plan(self, **inputs: str) -> Ended:
         """Plan the one wheel of `dist/` for the root."""
-        return self.run("plan", **{"wheel": "dist/*.whl", "root": ROOT, **inputs})
+        return self.run("plan", None, **{"wheel": "dist/*.whl", "root": ROOT, **inputs})
 
     def version_of(self, job_id: int) -> list[str]:
         """The versions that a job of `job` names now."""

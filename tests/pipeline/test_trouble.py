@@ -126,7 +126,7 @@ def test_a_bug_of_ours_is_still_a_report(stage: Stage, monkeypatch: pytest.Monke
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("deployer.pipeline.make_plan", broken)
+    monkeypatch.setattr("deployer.survey.make_plan", broken)
     stage.build("1.5.0")
     ended = stage.deploy()
     assert failure(ended) == (70, "internal")
