@@ -21,7 +21,7 @@ demo: setup
 test: lint types check-generated unit
 
 unit: setup
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 generate: setup
 	$(BIN)/python -m tools.generate

@@ -142,6 +142,7 @@ def _checker(
                 scratch=scratch,
                 timeout_s=settings.check_timeout_s,
                 on_line=on_line,
+                on_start=lambda name: on_line(f"{name} …"),
                 on_check=lambda one: on_line(f"{one.name}: {one.status.value} - {one.summary}"),
                 only_build=not settings.checks,
             )

@@ -5,13 +5,15 @@ Owns finding and opening the file. What is in it is `library.wheel`'s business.
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.library.model import Library
 from deployer.library.wheel import read_wheel
+from deployer.report.model import Check
 
 
 def obtain_library(draft: Draft, doors: Doors) -> tuple[Library, Path]:
@@ -28,11 +30,20 @@ def given_library(draft: Draft, doors: Doors) -> tuple[Library, Path]:
 def built_library(draft: Draft, doors: Doors) -> tuple[Library, Path]:
     """What the checks of `project` build. Raises DeployError with all that they found."""
     checked = doors.check(doors.workspace_folder / draft.settings.project, draft.settings, draft)
-    draft.checks = checked.checks
+    draft.checks = tuple(_from_workspace(one, draft.settings.project) for one in checked.checks)
     if checked.problems:
         raise DeployError(*checked.problems)
     assert checked.wheel is not None  # noqa: S101 - a wheel or problems, says Checked
     return _read(draft, checked.wheel), checked.wheel
+
+
+def _from_workspace(check: Check, project: str) -> Check:
+    """`check` with its findings' paths from the workspace, where annotations look for files."""
+    findings = (
+        replace(one, path=(PurePosixPath(project) / one.path).as_posix()) if one.path else one
+        for one in check.findings
+    )
+    return replace(check, findings=tuple(findings))
 
 
 def _read(draft: Draft, file: Path) -> Library:

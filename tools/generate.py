@@ -30,10 +30,8 @@ _HEAD = f"""\
 name: spark-deploy
 author: the spark-deploy-action authors
 """
-_DESCRIPTION = (
-    "Ships a Spark library to Databricks: uploads the wheel, moves every job on the same MAJOR to it, "
-    "removes old versions that nothing uses, and shows what moved and what stays."
-)
+# Shown whole by the Marketplace up to 125 characters.
+_DESCRIPTION = "Ships a Spark library: uploads it, moves every job on its MAJOR, and shows what moved."
 # Marketplace: a Feather 4.28 icon and one of nine colours (GitHub docs, "Metadata syntax").
 _TAIL = """\
 runs:
@@ -54,7 +52,7 @@ def action_yml() -> str:
     """`action.yml`, whole."""
     return "\n".join(
         (
-            _HEAD + _folded("description", _DESCRIPTION, 0),
+            f"{_HEAD}description: {json.dumps(_DESCRIPTION)}\n",
             "inputs:\n" + "".join(_inputs()),
             "outputs:\n" + "".join(_outputs()),
             _TAIL,
@@ -76,9 +74,7 @@ def _outputs() -> Iterator[str]:
 def _folded(key: str, text: str, indent: int) -> str:
     """A YAML folded block scalar: lines are joined by one blank when it is read."""
     margin = " " * (indent + 2)
-    lines = textwrap.wrap(
-        text, WIDTH - len(margin), break_long_words=False, break_on_hyphens=False
-    )
+    lines = textwrap.wrap(text, WIDTH - len(margin), break_long_words=False, break_on_hyphens=False)
     return " " * indent + f"{key}: >-\n" + "".join(f"{margin}{line}\n" for line in lines)
 
 

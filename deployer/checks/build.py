@@ -25,7 +25,7 @@ def build(session: Session) -> Verdict:
         old.unlink()
     env = {
         **session.install_environment(),
-        **_build_environment(session, _time_stamp(session, deadline)),
+        **_build_environment(session, _time_stamp(session)),
     }
     python = interpreter(session.project.requires_python)
     argv: list[str | Path] = [
@@ -70,19 +70,12 @@ def _build_environment(session: Session, epoch: int) -> dict[str, str]:
     return {"DIST_EXTRA_CONFIG": str(settings), "SOURCE_DATE_EPOCH": str(epoch)}
 
 
-def _time_stamp(session: Session, deadline: Deadline) -> int:
-    """SOURCE_DATE_EPOCH: the caller's, else the time of the commit, else the oldest there is."""
+def _time_stamp(session: Session) -> int:
+    """SOURCE_DATE_EPOCH: the caller's, else the oldest time that a zip archive can hold.
+
+    Not the commit's time: the bytes are the identity of a version (design.md, rule 2), so a commit
+    that changes nothing in the library must give the same bytes, and the plan of a pull request the
+    same digest as the deployment of its merge.
+    """
     given = session.environ.get("SOURCE_DATE_EPOCH", "")
-    if given.isdecimal():
-        return max(OLDEST_TIME, int(given))
-    if session.project.repository is None:
-        return OLDEST_TIME
-    lines: list[str] = []
-    # Plumbing: `git log` would start programs that the repository's configuration names.
-    argv = ["git", "rev-list", "--max-count=1", "--timestamp", "HEAD"]
-    try:
-        completed = session.run(argv, deadline, on_line=lines.append)
-    except OSError:
-        return OLDEST_TIME  # there is no git on this machine
-    stamp = lines[0].split()[0] if lines else ""
-    return max(OLDEST_TIME, int(stamp)) if completed.exit_code == 0 and stamp else OLDEST_TIME
+    return max(OLDEST_TIME, int(given)) if given.isdecimal() else OLDEST_TIME

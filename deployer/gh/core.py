@@ -179,7 +179,7 @@ class Actions:
 
     def _order(self, line: str) -> None:
         with self._lock:
-            if False:
+            if self._stopped:
                 self._waiting.append(line)
             else:
                 self._write(line)

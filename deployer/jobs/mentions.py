@@ -19,8 +19,7 @@ _ESCAPED_BLANK = re.compile(r"\\[nrt]")  # a line break in a script that is JSON
 _WORD = re.compile(r"[^\s\"'<>|,;=()\[\]{}#:!\\]++")
 _SLASHES = re.compile(r"/++(?:\./++)*+")  # any number of slashes, and steps that go nowhere
 _ENDING = re.compile(r"\.[A-Za-z]\w{0,9}$")  # of a file; `libs-1.0` may well be a folder
-_LIBRARY_SLASHES = re.compile(r"/++(?:\./++)*+")  # any number of slashes, and steps that go nowhere
-_ENDING = re.compile(r"\.(?:whl|egg|jar)$", re.I)
+_LIBRARY_ENDING = re.compile(r"\.(?:whl|egg|jar)$", re.I)
 
 
 def file_names_in(document: object) -> frozenset[str]:

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from deployer.jobs import spans
 from deployer.jobs.paths import canonical, file_name, is_unresolved, respelled
@@ -45,6 +46,8 @@ class Site(StrEnum):
 EDITABLE = frozenset({Site.TASK_LIBRARY, Site.ENVIRONMENT, Site.PY_FILES})
 
 _UNREAD = "its content is not read"
+# The jobs of a workspace name the same few files over and over.
+_parsed = lru_cache(maxsize=4096)(parse_file_name)
 
 
 @dataclass(frozen=True)
@@ -243,7 +246,7 @@ def _covered(span: Span, read: list[Span]) -> bool:
 
 
 def _of_file(site: Site, text: str, steps: tuple[Step, ...], span: Span) -> Reference:
-    parsed = parse_file_name(file_name(span.of(text)))
+    parsed = _parsed(file_name(span.of(text)))
     why = None
     if parsed is None:
         why = "not a path of a library file"

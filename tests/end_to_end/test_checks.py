@@ -144,14 +144,24 @@ def test_a_setup_py_is_enough_and_old_builds_stay_out(run: Run) -> None:
     assert again.read_bytes() == checked.wheel.read_bytes()
 
 
-def test_the_wheel_has_the_time_of_the_commit(run: Run) -> None:
-    committed = datetime(2026, 3, 4, 5, 6, 8, tzinfo=UTC)
+def test_a_commit_that_changes_nothing_in_the_library_gives_the_same_bytes(run: Run) -> None:
     project = run.folder / "project"
     project.mkdir()
     (project / "README.md").touch()
+    wheels = []
+    for day in (1, 2):
+        _commit(project, run.folder, datetime(2026, 3, day, tzinfo=UTC))
+        wheel = run(PROJECT, only_build=True).wheel
+        assert wheel is not None
+        wheels.append(wheel.read_bytes())
+    assert wheels[0] == wheels[1]
+
+
+def _commit(project: Path, home: Path, committed: datetime) -> None:
+    """Commit everything; the checkout belongs to another user, as in a container action."""
     env = {
         "PATH": os.environ["PATH"],
-        "HOME": str(run.folder),
+        "HOME": str(home),
         "GIT_COMMITTER_DATE": committed.isoformat(),
         **{
             f"GIT_{who}_{what}": "a@b.c"
@@ -159,18 +169,18 @@ def test_the_wheel_has_the_time_of_the_commit(run: Run) -> None:
             for what in ("NAME", "EMAIL")
         },
     }
-    for argv in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "x"]):
+    if os.getuid() == 0 and (project / ".git").exists():
+        os.chown(project / ".git", 0, 0)
+        os.chown(project, 0, 0)
+    for argv in (
+        ["init", "--quiet"],
+        ["add", "."],
+        ["commit", "--quiet", "--allow-empty", "-m", "x"],
+    ):
         subprocess.run(["git", *argv], cwd=project, env=env, check=True)
-    # As in a container action: the checkout belongs to another user.
-    for path in (project, project / ".git"):
-        os.chown(path, 12345, 12345) if os.getuid() == 0 else None
-
-    wheel = run(PROJECT, only_build=True).wheel
-
-    assert wheel is not None
-    with zipfile.ZipFile(wheel) as archive:
-        times = {entry.date_time for entry in archive.infolist()}
-    assert times == {committed.timetuple()[:6]}
+    if os.getuid() == 0:
+        for path in (project, project / ".git"):
+            os.chown(path, 12345, 12345)
 
 
 def test_a_time_that_the_caller_sets_counts(run: Run) -> None:

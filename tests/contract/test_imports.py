@@ -1,0 +1,214 @@
+"""The layering: imports point one way, pure rooms do no I/O, and each SDK has one place.
+
+The tables here are the rule; docs/architecture.md shows the first of them, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# A room is a package or a module at the top of `deployer`. Each may import the rooms that it names,
+# all of which stand above it: so imports can't go round in a circle.
+ROOMS: dict[str, frozenset[str]] = {
+    "errors": frozenset(),
+    "contract": frozenset(),
+    "context": frozenset(),
+    "redaction": frozenset(),
+    "narrator": frozenset(),
+    "settings": frozenset({"contract", "errors"}),
+    "inputs": frozenset({"contract", "settings"}),
+    "library": frozenset({"errors"}),
+    "jobs": frozenset({"library"}),
+    "plan": frozenset({"jobs", "library"}),
+    "report": frozenset({"contract", "errors"}),
+    "gh": frozenset(),
+    "narrators": frozenset({"gh", "redaction", "report"}),
+    "checks": frozenset({"errors", "library", "report"}),
+    "deployment": frozenset({"errors", "jobs", "library", "plan"}),
+    "draft": frozenset(
+        {"deployment", "errors", "jobs", "library", "narrator", "plan", "report", "settings"}
+    ),
+    "doors": frozenset({"checks", "deployment", "draft", "settings"}),
+    "obtain": frozenset({"doors", "draft", "errors", "library"}),
+    "advice": frozenset({"deployment", "draft"}),
+    "pipeline": frozenset(
+        {"advice", "contract", "deployment", "doors", "draft", "errors"}
+        | {"library", "narrator", "obtain", "plan", "report", "settings"}
+    ),
+    "platforms": frozenset({"deployment", "errors", "jobs"}),
+    "main": frozenset(
+        {"checks", "context", "contract", "deployment", "doors", "draft", "errors", "gh"}
+        | {"narrator", "narrators", "pipeline", "platforms", "redaction", "report", "settings"}
+    ),
+    "cli": frozenset({"context", "contract", "errors", "main"}),
+    "entrypoint": frozenset({"context", "inputs", "main"}),
+}
+
+# What rooms without I/O may import from outside, whole. A new line here wants a reason: none of these
+# opens a file or a socket, starts a process, reads the clock or draws lots.
+PURE = frozenset({"library", "jobs", "plan", "report"})
+PURE_IMPORTS = frozenset(
+    {"__future__", "base64", "collections", "configparser", "copy", "csv", "dataclasses", "email"}
+    | {"enum", "functools", "hashlib", "itertools", "json", "packaging", "re", "semver", "stat"}
+    | {"struct", "textwrap", "typing", "unicodedata", "urllib.parse", "zipfile", "zlib"}
+    | {"rich"}  # report.terminal builds what main prints
+)
+PURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
+
+# Packages from outside the standard library, and the modules or rooms that may import each.
+OUTSIDE: dict[str, frozenset[str]] = {
+    "databricks": frozenset({"platforms.databricks"}),
+    "requests": frozenset({"platforms.databricks"}),
+    "urllib3": frozenset({"platforms.databricks"}),
+    "ghapi": frozenset({"gh.core"}),
+    "rich": frozenset({"main", "narrators", "report.terminal"}),
+    "ruff": frozenset({"checks.toolbox"}),
+    "uv": frozenset({"checks.java", "checks.toolbox"}),
+    "semver": frozenset({"library.versions"}),
+    "packaging": frozenset({"checks", "jobs", "library", "plan", "report", "settings"}),
+    "sandbox": frozenset({"cli"}),
+}
+
+# Whoever reads the environment. `gh.core` only undoes what importing ghapi leaves there.
+ENVIRONMENT = frozenset({"cli", "entrypoint", "gh.core"})
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file; `name` is without `deployer.`, `library.wheel` for instance."""
+
+    name: str
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        return self.name.split(".")[0]
+
+    def imports(self) -> Iterator[str]:
+        """The dotted names of what is imported, wherever in the file."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.name} has a relative import"
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            elif isinstance(node, ast.Call) and _is_import_module(node):
+                yield str(ast.literal_eval(node.args[0]))
+
+    def inside(self) -> Iterator[str]:
+        """What is imported from `deployer`, without that prefix."""
+        for name in self.imports():
+            if name.startswith("deployer.") and name != "deployer.__version__":
+                yield name.removeprefix("deployer.")
+
+    def outside(self) -> Iterator[str]:
+        return (name for name in self.imports() if name.split(".")[0] != "deployer")
+
+
+def _is_import_module(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    return name == "import_module" and bool(call.args) and isinstance(call.args[0], ast.Constant)
+
+
+def _modules() -> Iterator[Module]:
+    package = REPOSITORY / "deployer"
+    files = {path: path.relative_to(package) for path in package.rglob("*.py")}
+    files[REPOSITORY / "entrypoint.py"] = Path("entrypoint.py")
+    for path, relative in sorted(files.items()):
+        name = ".".join(relative.with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        if name:
+            yield Module(name, ast.parse(path.read_text(encoding="utf-8")))
+
+
+MODULES = tuple(_modules())
+EACH = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+
+
+def _is_in(name: str, places: frozenset[str]) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places)
+
+
+def test_every_room_has_its_line_and_imports_only_rooms_above_it() -> None:
+    assert {module.room for module in MODULES} == set(ROOMS)
+    above: set[str] = set()
+    for room, imports in ROOMS.items():
+        assert imports <= above, f"{room} imports {imports - above}, which stand below it"
+        above.add(room)
+
+
+@EACH
+def test_a_module_imports_only_what_its_room_may_import(module: Module) -> None:
+    rooms = {name.split(".")[0] for name in module.inside()} - {module.room}
+    assert rooms <= ROOMS[module.room]
+
+
+def test_the_table_allows_nothing_that_is_not_used() -> None:
+    used: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for module in MODULES:
+        used[module.room] |= {name.split(".")[0] for name in module.inside()} - {module.room}
+    assert used == {room: set(imports) for room, imports in ROOMS.items()}
+
+
+@EACH
+def test_a_room_without_io_imports_only_what_is_listed(module: Module) -> None:
+    if module.room in PURE:
+        assert [name for name in module.outside() if not _is_in(name, PURE_IMPORTS)] == []
+        names = {node.id for node in ast.walk(module.tree) if isinstance(node, ast.Name)}
+        assert not names & PURE_BUILTINS
+
+
+@EACH
+def test_a_package_from_outside_is_imported_only_in_its_place(module: Module) -> None:
+    for name in module.outside():
+        package = name.split(".")[0]
+        if package not in sys.stdlib_module_names:
+            assert _is_in(module.name, OUTSIDE[package]), f"{module.name} imports {name}"
+
+
+@EACH
+def test_only_the_doors_read_the_environment(module: Module) -> None:
+    attributes = {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
+    names = set(module.imports()) | attributes
+    reads = {"environ", "environb", "getenv", "os.environ", "os.getenv", "os.environb"} & names
+    # `environ` is also what a mapping is called that a door handed over: only `os.environ` counts.
+    of_os = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+        and node.attr in reads
+    ]
+    imported = {"os.environ", "os.getenv", "os.environb"} & set(module.imports())
+    assert not (of_os or imported) or module.name in ENVIRONMENT
+
+
+@EACH
+def test_only_main_builds_adapters(module: Module) -> None:
+    if module.room not in {"platforms", "main"}:
+        assert not [name for name in module.inside() if name.startswith("platforms")]
+
+
+def test_the_embedded_workspace_is_imported_only_when_its_command_is_given() -> None:
+    cli = next(module for module in MODULES if module.name == "cli")
+    lazy = [
+        function.name
+        for function in ast.walk(cli.tree)
+        if isinstance(function, ast.FunctionDef)
+        and any(name.startswith("sandbox") for name in Module("cli", _as_module(function)).imports())
+    ]
+    assert lazy == ["_sandbox"]
+    top = ast.Module([node for node in cli.tree.body if not isinstance(node, ast.FunctionDef)], [])
+    assert not [name for name in Module("cli", top).imports() if name.startswith("sandbox")]
+
+
+def _as_module(function: ast.FunctionDef) -> ast.Module:
+    return ast.Module(body=list(function.body), type_ignores=[])
