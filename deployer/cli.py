@@ -117,7 +117,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_option(parser: argparse.ArgumentParser, one: Input) -> None:
-    text = one.meaning.replace("%", "%%") + (f" Default: {one.default}." if one.default else "")
+    text = one.meaning.replace("%", "%%") + (f" Default: `{one.default}`." if one.default else "")
     if one.type is InputType.BOOLEAN:  # --cleanup alone means true
         parser.add_argument(
             f"--{one.name}",

@@ -31,7 +31,9 @@ name: spark-deploy
 author: the spark-deploy-action authors
 """
 # Shown whole by the Marketplace up to 125 characters.
-_DESCRIPTION = "Ships a Spark library: uploads it, moves every job on its MAJOR, and shows what moved."
+_DESCRIPTION = (
+    "Ships a Spark library: uploads it, moves every job on its MAJOR, and shows what moved."
+)
 # Marketplace: a Feather 4.28 icon and one of nine colours (GitHub docs, "Metadata syntax").
 _TAIL = """\
 runs:

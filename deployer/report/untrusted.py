@@ -38,7 +38,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def _shown(character: str) -> str:
-    if character == _ZERO_WIDTH_JOINER or unicodedata.category(character) not in {"Cc"}:
+    if character == _ZERO_WIDTH_JOINER or unicodedata.category(character) not in _HIDDEN:
         return character
     code = ord(character)
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 (the last 4-digit code)

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deployer.report.markdown import (
@@ -74,6 +74,11 @@ def test_a_sentence_loses_no_character_but_backticks_and_blanks(untrusted: str) 
     assert letters(text_of(sentence(untrusted))) == letters(visible(untrusted))
 
 
+def test_two_codes_in_a_row_stay_two() -> None:
+    shown = [one.content for one in tokens(sentence("`a``b`")) if one.type == "code_inline"]
+    assert shown == ["a", "b"]
+
+
 def test_a_sentence_shows_what_stands_between_backticks_as_code() -> None:
     rendered = sentence("Input `cleanup` is `ture`; see `@team`")
     assert [one.content for one in tokens(rendered) if one.type == "code_inline"] == [
@@ -91,6 +96,9 @@ def test_code_shows_exactly_the_text(untrusted: str) -> None:
 
 
 @given(texts)
+@example("`|`")
+@example("`\\|`")
+@example("a \\| b")
 @pytest.mark.parametrize("render", [text, sentence_cell, code_cell])
 def test_a_cell_stays_one_cell(render: Render, untrusted: str) -> None:
     table = table_head("A", "B", "C") + row(("x", render(untrusted), "y"))

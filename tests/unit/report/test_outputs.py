@@ -91,6 +91,14 @@ def test_any_report_fits_into_any_sensible_budget(report: Report, budget: int) -
     validator.validate(json.loads(written))
 
 
+def test_every_entry_left_out_is_counted_also_a_single_one() -> None:
+    long = "x" * 500
+    document: dict[str, object] = {"three": [long] * 3, "two": {"within": [long] * 2}}
+    shortened = json.loads(shortened_json(document, 1_700 + 500))
+    assert [len(shortened["three"]), len(shortened["two"]["within"])] == [2, 2]
+    assert shortened["truncated"] == {"three": 1}
+
+
 def test_long_texts_are_cut_where_leaving_out_entries_is_not_enough() -> None:
     report = replace(reports.plan_of_three(), environment="x" * 300_000)
     document = json.loads(outputs(report)["report"])
