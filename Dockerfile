@@ -24,8 +24,8 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="spark-deploy" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-# git: the time of the last commit makes builds reproducible, and build backends such as
-# setuptools-scm take the version from it. Any version of it will do.
+# git: build backends such as setuptools-scm take the version from it, and requirements may name
+# repositories. Any version of it will do.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \

@@ -237,7 +237,7 @@ def test_files_of_parameters_stand_in_their_parameter(given_: list[str]) -> None
 def test_what_stands_around_a_path_is_no_part_of_it(path: str, tail: str) -> None:
     if path.startswith((".", "{", "$")):
         return  # relative: only a library file makes it a path
-    for line in (f"{path}{tail}", f"  '{path}{tail}'", f"name @ {path}{tail}"):
+    for line in (f"{path}{tail}", f"  '{path}'{tail}", f"name @ {path}{tail}"):
         found = spans.dependency_line(line)
         assert found is not None
         assert found.of(line) == path
