@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -99,10 +99,11 @@ def _run(
     with (
         _signals(stop),
         tempfile.TemporaryDirectory(prefix="spark-deploy-", dir=_made(context.temp)) as scratch,
+        ExitStack() as opened,
     ):
         doors = Doors(
             workspace_folder=context.workspace,
-            connect=lambda credentials: _connect(credentials, environ),
+            connect=lambda credentials: _connect(credentials, environ, opened),
             check=_checker(environ, context, Path(scratch), narrator),
             stopped=stop.is_set,
             new_id=lambda: (
@@ -113,11 +114,11 @@ def _run(
         return pipeline.run(settings, doors, narrator, warnings)
 
 
-def _connect(credentials: Credentials, environ: Mapping[str, str]) -> Workspace:
-    # The SDK takes 0.9 s to import, which `--help` and `check` need not wait for.
+def _connect(credentials: Credentials, environ: Mapping[str, str], opened: ExitStack) -> Workspace:
+    # `--help` and `check` need not wait for the import of the SDK.
     from deployer.platforms.databricks.connect import connect  # noqa: PLC0415
 
-    return connect(
+    workspace = connect(
         host=credentials.host or None,
         token=credentials.token or None,
         client_id=credentials.client_id or None,
@@ -125,6 +126,8 @@ def _connect(credentials: Credentials, environ: Mapping[str, str]) -> Workspace:
         auth_type=credentials.auth_type or None,
         environ=environ,
     )
+    opened.callback(workspace.close)
+    return workspace
 
 
 def _checker(

@@ -206,5 +206,5 @@ def _missing(name: str, mode: Mode, example: str) -> Problem:
         FailureReason.INVALID_INPUT,
         f"The input `{name}` is missing.",
         f"`mode: {mode.value}` needs it.",
-        f"Add it:\n\n```yaml\nwith:\n  {name}: {example}\n```",
+        f"Add it:\n\n  with:\n    {name}: {example}",
     )

@@ -158,7 +158,8 @@ def _listed(index: int, option: str, parameter: str, start: int) -> Iterator[Sub
 
 # A word of free text; a variable counts as one letter of it, although it holds braces.
 _WORD = re.compile(r"(?:\{\{[^{}]*+\}\}|\$\{[^{}]*+\}|[^\s\"'<>|,;=()\[\]{}])++")
-_BETWEEN = ":!?&#"  # the colon of a class path, and what a URL goes on with
+# What stands before the next path of a class path or of a URL that goes on behind a file.
+_BETWEEN = re.compile(r"(?:[:!?&#]|/[^:]*+:)*+")
 
 
 def mentions(text: str) -> Iterator[Span]:
@@ -166,8 +167,8 @@ def mentions(text: str) -> Iterator[Span]:
     for word in _WORD.finditer(text):
         start = word.start()
         for suffix in _LIBRARY_END.finditer(text, *word.span()):
-            while text[start] in _BETWEEN:
-                start += 1
+            between = _BETWEEN.match(text, start, suffix.start())
+            start = between.end() if between else start
             if start < suffix.start() and text[suffix.start() - 1] != "/":
                 yield Span(start, suffix.end(), SpanKind.FILE)
             start = suffix.end()

@@ -30,7 +30,7 @@ X = "my_lib-1.2.0+abc.7-py3-none-any.whl"
         f"#!/bin/sh\npip install /Volumes/a/{X}\n",
         f"{{{{job.parameters.root}}}}/{X}",
         f"{{{{job.parameters.root}}}}{X}",
-        f"name@{X.upper()}".replace(X.upper(), f":{X}"),
+        f"name:{X}",
         json.dumps({"script": f"pip install\n{X}\n", "path": f"/a/{X}"}),
         json.dumps(json.dumps([f"pip install\n{X}"])),
         f"https://host/{X}?token=1",
