@@ -174,7 +174,7 @@ INPUTS: tuple[Input, ...] = (
         "`info`, or `debug` to see why each job was or was not moved.",
         InputType.CHOICE,
         "info",
-        ("debug", "info", "warning"),
+        ("debug", "info"),
     ),
     Input(
         "report-path",

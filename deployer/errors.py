@@ -35,7 +35,6 @@ class FailureReason(StrEnum):
     VERSION_EXISTS = "version-exists"
     UPLOAD_FAILED = "upload-failed"
     JOBS_NOT_MOVED = "jobs-not-moved"
-    VERIFY_FAILED = "verify-failed"
     REMOVAL_FAILED = "removal-failed"
     PLAN_CHANGED = "plan-changed"
     API_ERROR = "api-error"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deployer.advice import warn_if_blind, warn_of_root, warn_of_unread
-from deployer.deployment.ports import Denied, Identity, Store, StoredFile, Workspace
+from deployer.deployment.ports import Denied, Identity, NotFound, Store, StoredFile, Workspace
 from deployer.deployment.scan import Scan, scan_jobs, users_of_files
-from deployer.deployment.upload import is_stored
+from deployer.deployment.upload import is_stored, root_unavailable
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import FailureReason, Problem, fail, gather, raise_if_any
@@ -117,7 +117,9 @@ def _plan_with_rights(scene: Scene) -> Plan:
 
 def _files(store: Store) -> tuple[StoredFile, ...]:
     try:
-        return store.files()
+        return store.files() if store.exists() else ()
+    except NotFound as error:
+        raise root_unavailable(store.root, error) from error
     except Denied as error:
         raise fail(
             FailureReason.PERMISSION_DENIED,

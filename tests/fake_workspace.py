@@ -222,7 +222,9 @@ class FakeStore:
         return self.place.path
 
     def exists(self) -> bool:
-        return self._has_volume() and (
+        if not self._has_volume():
+            raise NotFound(f"The volume {self.place.volume} does not exist.")
+        return (
             self.root in self.workspace.folders
             or any(path.startswith(f"{self.root}/") for path in self.workspace.contents)
             or (self.place.kind is Kind.VOLUME and self._is_volume_itself())
@@ -235,10 +237,9 @@ class FakeStore:
         return self.place.kind is Kind.WORKSPACE or self.place.volume in self.workspace.volumes
 
     def create_root(self) -> None:
-        if not self._has_volume():
-            raise NotFound(f"The volume {self.place.volume} does not exist.")
+        there = self.exists()
         self._need_write(self.root)
-        if not self.exists():
+        if not there:
             self.workspace.written.append(("create_root", self.root))
         self.workspace._make_folders(self.root)
 

@@ -142,7 +142,10 @@ class Store(Protocol):
         ...
 
     def exists(self) -> bool:
-        """Whether the root is there. Raises Denied, Unavailable."""
+        """Whether the root is there.
+
+        Raises NotFound when the volume that would hold it is missing, Denied, Unavailable.
+        """
         ...
 
     def create_root(self) -> None:

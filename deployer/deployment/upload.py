@@ -48,12 +48,7 @@ def upload(store: Store, library: Library, content: BinaryIO) -> None:
         if not is_stored(store, library, store.files()):
             raise _failed(path, "the file appeared and vanished while it was uploaded") from None
     except NotFound as error:
-        raise fail(
-            FailureReason.ROOT_UNAVAILABLE,
-            f"The root {store.root} can't be made.",
-            detail=str(error),
-            remedy="Create the volume or the folder above it, or correct `root`.",
-        ) from error
+        raise root_unavailable(store.root, error) from error
     except Denied as error:
         raise fail(
             FailureReason.PERMISSION_DENIED,
@@ -63,6 +58,16 @@ def upload(store: Store, library: Library, content: BinaryIO) -> None:
         ) from error
     except (Refused, Unavailable) as error:
         raise _failed(path, str(error)) from error
+
+
+def root_unavailable(root: str, error: NotFound) -> DeployError:
+    """What is told when something above the root is missing that a deployment can't make."""
+    return fail(
+        FailureReason.ROOT_UNAVAILABLE,
+        f"The root {root} can't be made.",
+        detail=str(error),
+        remedy="Create the volume or the folder above it, or correct `root`.",
+    )
 
 
 def _failed(path: str, detail: str) -> DeployError:

@@ -250,7 +250,8 @@ class StoreSuite:
 
     def test_a_missing_volume_is_named(self, world: World) -> None:
         store = world.workspace.store("/Volumes/main/libs/nowhere/deep")
-        assert not store.exists()
+        with pytest.raises(NotFound, match="nowhere"):
+            store.exists()
         with pytest.raises(NotFound, match="nowhere"):
             store.create_root()
 

@@ -106,9 +106,12 @@ def test_a_root_that_can_not_be_one_is_refused(stage: Stage, root: str) -> None:
 
 def test_a_missing_volume_is_named(stage: Stage) -> None:
     stage.build("1.5.0")
-    ended = stage.deploy(root="/Volumes/main/libraries/nowhere")
-    assert failure(ended)[1] == "root-unavailable"
-    assert "nowhere" in str(ended.document["failure"])
+    for ended in (
+        stage.plan(root="/Volumes/main/libraries/nowhere"),
+        stage.deploy(root="/Volumes/main/libraries/nowhere"),
+    ):
+        assert failure(ended) == (1, "root-unavailable")
+        assert "nowhere" in str(ended.document["failure"])
 
 
 def test_no_right_to_write_the_root_touches_no_job(stage: Stage) -> None:

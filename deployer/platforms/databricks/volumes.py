@@ -27,26 +27,17 @@ class VolumeStore(FolderStore):
     """A folder of a Unity Catalog volume: the Files API."""
 
     def exists(self) -> bool:
-        """Whether the folder is there."""
-        answer = self._client.send(self._call("HEAD", "directories", self.root))
-        if answer.ok:
+        """Whether the folder is there; a missing volume, which we never make, is NotFound."""
+        if self._is_folder(self.root):
             return True
-        error = answers.problem(answer, f"HEAD {self.root}")
-        if isinstance(error, NotFound):
-            return False
-        raise error
+        if not self._is_folder(self._volume):
+            raise NotFound(f"The volume {self._volume} does not exist, or we may not see it.")
+        return False
 
     def create_root(self) -> None:
         """Create the folder and its parents inside the volume; one that is there is fine."""
-        if self.exists():
-            return
-        volume = "/Volumes/" + self._root.volume.replace(".", "/")
-        try:
+        if not self.exists():
             self._client.json(self._call("PUT", "directories", self.root))
-        except NotFound as error:
-            raise NotFound(
-                f"The volume {volume} does not exist, or we may not see it: {error}"
-            ) from error
 
     def open_to_all(self) -> bool | None:
         """Whether `account users` may write to the volume, by its own or inherited grants."""
@@ -103,6 +94,19 @@ class VolumeStore(FolderStore):
             read_timeout_s=UPLOAD_TIMEOUT_S,
             is_json=False,
         )
+
+    @property
+    def _volume(self) -> str:
+        return "/Volumes/" + self._root.volume.replace(".", "/")
+
+    def _is_folder(self, path: str) -> bool:
+        answer = self._client.send(self._call("HEAD", "directories", path))
+        if answer.ok:
+            return True
+        error = answers.problem(answer, f"HEAD {path}")
+        if isinstance(error, NotFound):
+            return False
+        raise error
 
     def _size(self, path: str) -> int | None:
         answer = self._client.send(self._call("HEAD", "files", path))
