@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
@@ -84,8 +84,7 @@ def test_whatever_the_policy_there_is_never_a_downgrade(
 
 @given(versions.map(Version), versions.map(Version), _policies)
 def test_two_versions_never_replace_each_other(old: Version, new: Version, policy: Policy) -> None:
-    assume(objection(old, new, policy) is None)
-    assert objection(new, old, policy) is not None
+    assert objection(old, new, policy) is not None or objection(new, old, policy) is not None
 
 
 @pytest.mark.parametrize(

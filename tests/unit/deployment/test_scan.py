@@ -1,0 +1,219 @@
+"""One pass over the workspace, and who uses which file: whatever is in doubt keeps files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deployer.deployment.ports import JobDocument, UsageDocument
+from deployer.deployment.scan import Scan, scan_jobs, users_of_files
+from deployer.jobs.places import JsonObject
+from deployer.plan.model import Rewire
+from deployer.plan.planner import names_library
+from deployer.plan.retention import Users
+from tests.fake_workspace import FakeWorkspace
+from tests.job_settings import (
+    ROOT,
+    Settings,
+    job_with,
+    job_with_lines,
+    library,
+    plan_for,
+    stored_settings,
+    wheel,
+)
+
+OLD = wheel("1.2.0")
+LOCAL = wheel("1.2.0+abc")
+
+
+def workspace_with(*all_settings: Settings) -> FakeWorkspace:
+    workspace = FakeWorkspace()
+    for job_id, each in enumerate(all_settings, start=1):
+        workspace.add_job(each, job_id)
+    return workspace
+
+
+def scan_of(workspace: FakeWorkspace) -> Scan:
+    ours = library()
+    return scan_jobs(
+        workspace.jobs, ROOT, keep=lambda job: names_library(job, ours), on_seen=lambda _: None
+    )
+
+
+def users_of(workspace: FakeWorkspace, rewires: tuple[Rewire, ...] = ()) -> Users:
+    scan = scan_of(workspace)
+    return users_of_files(scan, rewires, workspace.usage, workspace.identity(), ROOT)
+
+
+# ── The pass ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_pass_keeps_jobs_of_the_library_and_of_others_only_the_names_of_files() -> None:
+    other = job_with(f"/Volumes/else/{wheel('1.0', 'other')}", name="other")
+    scan = scan_of(workspace_with(other, job_with(f"{ROOT}/{OLD}"), {"name": "empty"}))
+    assert [job.job_id for job in scan.jobs] == [2]
+    assert scan.jobs_seen == 3
+    assert scan.others == {wheel("1.0", "other"): ("job 1 (other)",)}
+
+
+def test_the_settings_of_a_job_tell_seen_from_kept_and_from_gone() -> None:
+    kept = job_with(f"{ROOT}/{OLD}")
+    scan = scan_of(workspace_with(kept, {}))
+    assert scan.settings(1) == kept
+    assert scan.settings(2) == {}
+    assert scan.settings(3) is None
+
+
+def test_progress_counts_jobs_and_a_job_that_is_listed_twice_counts_once() -> None:
+    class Twice(FakeWorkspace):
+        def all_jobs(self) -> Iterator[JobDocument]:
+            yield from super().all_jobs()
+            yield from super().all_jobs()
+
+    workspace = Twice()
+    for _ in range(3):
+        workspace.add_job(job_with(f"{ROOT}/{OLD}"))
+    seen: list[int] = []
+    scan = scan_jobs(workspace.jobs, ROOT, keep=lambda _: True, on_seen=seen.append)
+    assert seen == [1, 2, 3]
+    assert (scan.jobs_seen, len(scan.jobs)) == (3, 3)
+
+
+def test_jobs_that_install_from_requirements_files_are_counted() -> None:
+    workspace = workspace_with(
+        job_with_lines("-r /a/r.txt", "-r /b/r.txt"), job_with({"requirements": "/a/r.txt"}), {}
+    )
+    assert scan_of(workspace).requirements_jobs == 2
+
+
+@pytest.mark.parametrize("trait", stored_settings())
+def test_every_stored_job_that_names_the_library_is_kept(trait: str) -> None:
+    scan = scan_of(workspace_with(stored_settings()[trait]))
+    assert len(scan.jobs) == 1
+
+
+# ── Who uses what ────────────────────────────────────────────────────────────────────────────────
+
+MENTIONS: list[Settings] = [
+    job_with(f"{ROOT}/{LOCAL}"),
+    job_with(f"s3://bucket/{LOCAL}"),
+    job_with_lines(f"file://{ROOT}/{LOCAL.replace('+', '%2B')}"),
+    {"job_clusters": [{"new_cluster": {"spark_conf": {"spark.jars": f"a.jar,{ROOT}/{LOCAL}"}}}]},
+    {"tasks": [{"new_cluster": {"spark_conf": {f"{ROOT}/{LOCAL}": "in a key"}}}]},
+    {
+        "tasks": [
+            {"new_cluster": {"init_scripts": [{"volumes": {"destination": f"{ROOT}/{LOCAL}"}}]}}
+        ]
+    },
+    {"tasks": [{"notebook_task": {"base_parameters": {"x": f"%pip install {ROOT}/{LOCAL}"}}}]},
+    {"parameters": [{"name": "config", "default": f'{{"path": "\\/Volumes\\/x\\/{LOCAL}"}}'}]},
+    {"description": f"needs {LOCAL}."},
+]
+
+
+@pytest.mark.parametrize("settings", MENTIONS)
+def test_a_mention_anywhere_in_a_job_uses_the_file(settings: Settings) -> None:
+    settings = {**settings, "name": "nightly"}
+    assert users_of(workspace_with(settings)).by_file[LOCAL] == ("job 1 (nightly)",)
+
+
+@pytest.mark.parametrize("kind", ["run", "cluster", "policy", "pipeline"])
+def test_a_mention_outside_of_jobs_uses_the_file_too(kind: str) -> None:
+    document: JsonObject = {"deep": [{"libraries": [{"whl": f"dbfs:{ROOT}/{OLD}"}]}]}
+    workspace = FakeWorkspace()
+    (workspace.runs if kind == "run" else workspace.others).append(
+        UsageDocument(kind, "42", "named", document)
+    )
+    users = users_of(workspace)
+    assert users.by_file == {OLD: (f"{kind} 42 (named)",)}
+    assert users.blind == ()
+
+
+def test_a_planned_rewire_counts_as_done() -> None:
+    settings = job_with(f"{ROOT}/{OLD}")
+    workspace = workspace_with(settings)
+    assert set(users_of(workspace).by_file) == {OLD}
+    assert set(users_of(workspace, plan_for(settings).rewires).by_file) == {wheel("1.4.0")}
+
+
+SEARCHES = [
+    f"--find-links {ROOT}",
+    f"--find-links=file://{ROOT}/",
+    f"{ROOT}/*.whl",
+    f"{ROOT}/sales_metrics-1.*.whl",
+    "/Volumes/main/*/released/*",
+]
+
+
+@pytest.mark.parametrize("line", SEARCHES)
+def test_who_searches_the_root_may_use_everything_in_it(line: str) -> None:
+    for workspace in (workspace_with({"name": "seeker", "x": line}), FakeWorkspace()):
+        if not workspace.settings:
+            workspace.others.append(UsageDocument("pipeline", "7", "", {"x": [line]}))
+        (blind,) = users_of(workspace).blind
+        assert blind.endswith("searches the whole folder")
+
+
+def run(**document: Any) -> UsageDocument:
+    return UsageDocument("run", "9", "adhoc", document)
+
+
+SERVERLESS = {"task_key": "a", "environment_key": "env"}
+
+
+@pytest.mark.parametrize(
+    ("document", "hidden"),
+    [
+        (run(tasks=[SERVERLESS]), True),
+        (run(tasks=[SERVERLESS], environments=[{"environment_key": "env"}]), True),
+        (run(tasks=[SERVERLESS], environments=[{"environment_key": "b", "spec": {}}]), True),
+        (run(tasks=[{"for_each_task": {"task": SERVERLESS}}]), True),
+        (run(tasks=[SERVERLESS], environments=[{"environment_key": "env", "spec": {}}]), False),
+        (run(tasks=[{"task_key": "a", "environment_key": None}]), False),
+        (run(tasks=[{"environment_key": ["a"]}, 7, None]), False),
+        (run(tasks="none"), False),
+        (run(), False),
+    ],
+)
+def test_an_active_run_whose_environment_is_hidden_may_use_everything(
+    document: UsageDocument, hidden: bool
+) -> None:
+    workspace = FakeWorkspace()
+    workspace.runs.append(document)
+    blind = users_of(workspace).blind
+    assert blind == (
+        ("run 9 (adhoc) is active, and its environment can't be seen",) if hidden else ()
+    )
+
+
+def test_what_can_t_be_listed_may_use_everything() -> None:
+    workspace = FakeWorkspace(usage_denied=True)
+    blind = users_of(workspace).blind
+    assert len(blind) == 2
+    assert all("can't be read" in each for each in blind)
+
+
+def test_who_is_no_admin_may_miss_jobs() -> None:
+    (blind,) = users_of(FakeWorkspace(admin=False)).blind
+    assert "not a workspace admin" in blind
+
+
+def test_a_job_that_can_only_be_read_in_part_may_use_everything() -> None:
+    workspace = workspace_with({"name": "half"}, {"name": "whole"})
+    workspace.unreadable.add(1)
+    assert users_of(workspace).blind == ("job 1 (half) can't be read whole",)
+    assert [job.complete for job in scan_of(workspace).jobs] == []
+
+
+def test_a_kept_job_knows_that_it_was_read_in_part() -> None:
+    workspace = workspace_with(job_with(f"{ROOT}/{OLD}"))
+    workspace.unreadable.add(1)
+    assert [job.complete for job in scan_of(workspace).jobs] == [False]
+
+
+def test_a_workspace_with_nothing_in_it_uses_nothing() -> None:
+    users = users_of(FakeWorkspace())
+    assert (users.by_file, users.blind) == ({}, ())
