@@ -22,7 +22,7 @@ from deployer.deployment.ports import (
     Unavailable,
     api_error,
 )
-from deployer.deployment.scan import Scan, scan_jobs, users_of_files
+from deployer.deployment.scan import Scan, mentions_library_files, scan_jobs, users_of_files
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
@@ -138,7 +138,12 @@ def _cleanup(draft: Draft, doors: Doors) -> Outcome:
     store = workspace.store(draft.settings.root)
     with draft.phase("scan", "Read the jobs"):
         files = store.files()
-        scan = scan_jobs(workspace.jobs, store.root, keep=lambda _: False, on_seen=counting(draft))
+        scan = scan_jobs(
+            workspace.jobs,
+            store.root,
+            keep=mentions_library_files,
+            on_seen=counting(draft),
+        )
         users = users_of_files(scan, (), workspace.usage, identity, store.root)
     wanted = None if library is None else (library.name, library.kind, library.version)
     verdicts: list[Verdict] = []

@@ -89,6 +89,11 @@ def scan_jobs(
     )
 
 
+def mentions_library_files(job: Job) -> bool:
+    """Whether any string of the job mentions any library file."""
+    return bool(file_names_in(job.settings))
+
+
 def users_of_files(
     scan: Scan, rewires: Iterable[Rewire], usage: Usage, identity: Identity, root: str
 ) -> Users:
@@ -109,12 +114,19 @@ def users_of_files(
     blind += [f"{one} can't be read whole" for one in scan.unread]
     if not identity.admin:
         blind.append("not a workspace admin: other jobs may use it unseen")
-    blind += _of_others(usage, root, by_file)
+    kept = frozenset(job.job_id for job in scan.jobs)
+    blind += _of_others(usage, root, by_file, strangers=scan.seen - kept)
     return Users({name: tuple(users) for name, users in by_file.items()}, tuple(blind))
 
 
-def _of_others(usage: Usage, root: str, by_file: defaultdict[str, list[str]]) -> list[str]:
-    """Add what runs, clusters, policies and pipelines use; returns what could not be seen."""
+def _of_others(
+    usage: Usage, root: str, by_file: defaultdict[str, list[str]], *, strangers: frozenset[int]
+) -> list[str]:
+    """Add what runs, clusters, policies and pipelines use; returns what could not be seen.
+
+    `strangers` are jobs that do not name the library: what their serverless runs hide does not
+    matter. One-time runs, and runs of jobs that were not seen, may hide anything.
+    """
     blind: list[str] = []
     for what, read in (
         ("active runs", usage.active_runs),
@@ -127,7 +139,8 @@ def _of_others(usage: Usage, root: str, by_file: defaultdict[str, list[str]]) ->
                     by_file[name].append(label)
                 if searches_folder(found.document, root):
                     blind.append(f"{label} searches the whole folder")
-                if found.kind == "run" and _hides_environment(found.document):
+                ours = found.document.get("job_id") not in strangers
+                if found.kind == "run" and ours and _hides_environment(found.document):
                     blind.append(f"{label} is active, and its environment can't be seen")
         except (Denied, NotFound, Refused, Unavailable) as error:
             blind.append(f"the {what} can't be read: {error}")

@@ -59,7 +59,7 @@ def pin_allows(pin: str, new: Version) -> bool:
     version = parse_version(text)
     if version is None:
         return False
-    if text.isascii() and text.replace(".", "").isdigit():
+    if text.replace(".", "").isdigit():
         return SpecifierSet(f"=={text}.*").contains(new, prereleases=True)
     return version == new
 

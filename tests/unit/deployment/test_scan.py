@@ -189,6 +189,15 @@ def test_an_active_run_whose_environment_is_hidden_may_use_everything(
     )
 
 
+def test_what_the_active_run_of_a_job_without_the_library_hides_does_not_matter() -> None:
+    workspace = workspace_with(job_with(f"{ROOT}/{OLD}"), {"name": "a stranger"})
+    workspace.runs.append(run(tasks=[SERVERLESS], job_id=2))
+    assert users_of(workspace).blind == ()
+    workspace.runs.append(run(tasks=[SERVERLESS], job_id=1))
+    workspace.runs.append(run(tasks=[SERVERLESS], job_id=3))  # one-time: no job of the list
+    assert len(users_of(workspace).blind) == 2
+
+
 def test_what_can_t_be_listed_may_use_everything() -> None:
     workspace = FakeWorkspace(usage_denied=True)
     blind = users_of(workspace).blind

@@ -241,6 +241,12 @@ def test_a_structured_reference_is_not_told_twice() -> None:
     assert [one.site for one in listed] == [Site.PY_FILES] * 3 + [Site.SUBMIT_PARAMETER]
 
 
+def test_a_mention_beside_a_structured_reference_is_told_as_well() -> None:
+    line, comment = references(job_with_lines(f"{X}  # was {wheel('1.1.0')}"))
+    assert (line.site, line.spelled) == (Site.ENVIRONMENT, X)
+    assert (comment.site, comment.spelled) == (Site.TEXT, wheel("1.1.0"))
+
+
 def test_replacing_spans_touches_only_their_characters() -> None:
     spans = [Span(0, 1, SpanKind.FILE), Span(3, 4, SpanKind.FILE)]
     assert replace_spans("a, b", zip(spans, ["longer", ""], strict=True)) == "longer, "
