@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from deployer.advice import warn_if_blind
 from deployer.contract import Mode
 from deployer.deployment import removal, upload
-from deployer.deployment.apply import Applied, State, apply_rewires, verify
+from deployer.deployment.apply import Applied, State, apply_rewires, unverified, verify
 from deployer.deployment.ports import (
     Denied,
     NotFound,
@@ -105,7 +105,7 @@ def _deploy(draft: Draft, doors: Doors) -> Outcome:
     if not plan.rewires and not going:
         return Outcome.SUCCEEDED if plan.upload else Outcome.NOTHING_TO_DO
     applied = _rewire(draft, doors, scene, plan)
-    draft.note_applied(deployment_id, applied, uploaded=plan.upload)
+    draft.note_applied(deployment_id, unverified(applied), uploaded=plan.upload)
     _stop_if_asked(doors)
     fresh, applied = _verified(draft, scene, applied)
     draft.note_applied(deployment_id, applied, uploaded=plan.upload)

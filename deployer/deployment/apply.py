@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from deployer.deployment.ports import Denied, Jobs, NotFound, Refused, Unavailable
@@ -107,6 +107,14 @@ def _stands(settings: JsonObject, rewire: Rewire) -> bool:
         return all(change.place.read(settings) == change.after for change in rewire.changes)
     except PlaceGone:
         return False
+
+
+def unverified(applied: Iterable[Applied]) -> tuple[Applied, ...]:
+    """`applied` of a run that was stopped before it read back, which each written job says."""
+    note = "written, but not read back, because the run was cancelled"
+    return tuple(
+        replace(one, detail=note) if one.state is State.WRITTEN else one for one in applied
+    )
 
 
 def verify(

@@ -139,7 +139,8 @@ def _of_others(
                     by_file[name].append(label)
                 if searches_folder(found.document, root):
                     blind.append(f"{label} searches the whole folder")
-                ours = found.document.get("job_id") not in strangers
+                job_id = found.document.get("job_id")
+                ours = not isinstance(job_id, int) or job_id not in strangers
                 if found.kind == "run" and ours and _hides_environment(found.document):
                     blind.append(f"{label} is active, and its environment can't be seen")
         except (Denied, NotFound, Refused, Unavailable) as error:

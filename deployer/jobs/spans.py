@@ -118,6 +118,7 @@ class SubmitFile:
 _SUBMIT_LISTS = {"--py-files", "--jars", "--files", "--archives"}
 _SUBMIT_FLAGS = {"--verbose", "-v", "--supervise", "--help", "-h", "--version"}
 _SUBMIT_OPTION = re.compile(r"\s*+(?P<option>--?[\w-]++)(?:\s*+=)?+\s*+")
+_ITEM = re.compile(r"[^,]+")
 _NEXT_OPTION = re.compile(r"\s--?[A-Za-z]")
 
 
@@ -150,7 +151,7 @@ def _listed(index: int, option: str, parameter: str, start: int) -> Iterator[Sub
     low, high = _unquoted(parameter, start, len(parameter))
     if option not in _SUBMIT_LISTS or _NEXT_OPTION.search(parameter, low, high):
         return
-    for found in re.compile(r"[^,]+").finditer(parameter, low, high):
+    for found in _ITEM.finditer(parameter, low, high):
         at, end = _unquoted(parameter, *found.span())
         if at < end:
             yield SubmitFile(index, option, Span(at, end, SpanKind.FILE))

@@ -133,8 +133,13 @@ class Stage:
             stderr.getvalue(),
         )
 
-    def deploy_with(self, between: Callable[[], None]) -> Report:
-        """Deploy the one wheel, and call `between` after the plan was made and before it is applied."""
+    def deploy_with(
+        self, between: Callable[[], None], stopped: Callable[[], bool] = lambda: False
+    ) -> Report:
+        """Deploy the one wheel, and call `between` after the plan was made and before it is applied.
+
+        `stopped` is asked where the run asks whether it was cancelled.
+        """
 
         def new_id() -> str:
             between()
@@ -147,7 +152,7 @@ class Stage:
                 host=self.workspace.url, token=self.workspace.token, environ={}
             ),
             check=lambda *_: Checked(()),
-            stopped=lambda: False,
+            stopped=stopped,
             new_id=new_id,
             now_ms=lambda: 0,
         )

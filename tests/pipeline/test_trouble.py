@@ -134,3 +134,36 @@ def test_a_bug_of_ours_is_still_a_report(stage: Stage, monkeypatch: pytest.Monke
     ended = stage.deploy()
     assert failure(ended) == (70, "internal")
     assert "ZeroDivisionError" in ended.document["failure"]["title"]
+
+
+def test_a_run_that_is_cancelled_stops_between_two_jobs_and_says_what_is_pending(
+    stage: Stage,
+) -> None:
+    stage.publish("1.4.0")
+    jobs = [stage.job(path("1.4.0")) for _ in range(20)]
+    stage.build("1.5.0")
+    report = stage.deploy_with(lambda: None, stopped=lambda: any_moved(stage, jobs))
+    assert report.outcome == "cancelled"
+    assert report.deployment is not None
+    done = {one.job_id for one in report.deployment.applied}
+    assert done | {one.job_id for one in report.deployment.pending} == set(jobs)
+    assert done == {job for job in jobs if stage.version_of(job) == ["1.5.0"]}
+    assert 0 < len(done) < 20
+    assert stage.stored() == {"1.4.0", "1.5.0"}
+    assert stage.deploy().moved == set(jobs) - done  # a second run finishes the work
+    assert stage.stored() == {"1.5.0"}
+
+
+def any_moved(stage: Stage, jobs: list[int]) -> bool:
+    """Whether the rewiring has begun."""
+    return any(stage.version_of(job) == ["1.5.0"] for job in jobs)
+
+
+def test_a_run_that_is_cancelled_before_the_upload_changes_nothing(stage: Stage) -> None:
+    stage.publish("1.4.0")
+    job = stage.job(path("1.4.0"))
+    stage.build("1.5.0")
+    report = stage.deploy_with(lambda: None, stopped=lambda: True)
+    assert report.outcome == "cancelled"
+    assert stage.version_of(job) == ["1.4.0"]
+    assert stage.stored() == {"1.4.0"}

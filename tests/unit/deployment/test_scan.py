@@ -198,6 +198,17 @@ def test_what_the_active_run_of_a_job_without_the_library_hides_does_not_matter(
     assert len(users_of(workspace).blind) == 2
 
 
+@pytest.mark.parametrize(
+    ("job_id", "hidden"), [(1, True), (2, False), (3, True), (None, True), ([2], True)]
+)
+def test_only_a_run_of_a_job_that_was_seen_and_does_not_name_the_library_hides_nothing(
+    job_id: Any, hidden: bool
+) -> None:
+    workspace = workspace_with(job_with(f"{ROOT}/{OLD}"), {"name": "stranger"})
+    workspace.runs.append(run(tasks=[SERVERLESS], job_id=job_id))
+    assert bool(users_of(workspace).blind) is hidden
+
+
 def test_what_can_t_be_listed_may_use_everything() -> None:
     workspace = FakeWorkspace(usage_denied=True)
     blind = users_of(workspace).blind
