@@ -1,6 +1,6 @@
 """Who, what and where this run is: read once from the environment, then passed as a value.
 
-Owns the meaning of the runner's variables (facts, "Contract facts"). The mapping is given by the
+Owns the meaning of the runner's variables (facts, "Contract facts" 6 and 11). The mapping is given by the
 composition root; nothing here reads `os.environ`, a file or the network.
 """
 

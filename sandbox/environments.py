@@ -83,7 +83,7 @@ class ClusterFiles:
     """Workspace files as one running all-purpose cluster sees them: a path is read once.
 
     A running cluster caches libraries by path, not by content, so it keeps the old code when the
-    file at the path is replaced (facts C, "Same-version re-upload is a trap"; databricks/cli #1050
+    file at the path is replaced (facts C, "same path, new content"; databricks/cli #1050
     and #2502). What failed to install is not kept: call `keep` once the installation worked.
     """
 

@@ -213,7 +213,7 @@ class Executor:
             requirements = _serverless(key, run.settings, self._files.fetch)
             return requirements, self._environments.provide(requirements, run.cancelled)
         given = task.get("libraries")
-        # spark-submit takes its files as parameters; libraries are not supported (facts A1, 10).
+        # spark-submit takes its files as parameters; libraries are not supported (facts A1 row 10).
         ignored = "spark_submit_task" in task or not isinstance(given, list)
         libraries = [] if ignored else [each for each in _list(given) if isinstance(each, Mapping)]
         cluster = task.get("existing_cluster_id")

@@ -30,7 +30,7 @@ def smallest_write(now: JsonObject, rewire: Rewire) -> Write:
     `jobs/update` merges tasks by key and replaces each task whole, so only changed tasks are sent.
     What it does with `environments` is not documented (facts B3): the complete array is right
     whether it merges or replaces. Anything else, such as tasks without unique keys, needs
-    `jobs/reset`, which enables queueing unless `queue` is said (facts B3, "TRAP queue").
+    `jobs/reset`, which enables queueing unless `queue` is said (facts B3, "queue").
     Raises PlaceGone.
     """
     after = rewire.applied_to(now)

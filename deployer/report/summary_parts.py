@@ -204,7 +204,9 @@ def about(report: Report, report_path: str) -> str:
     if plan and plan.jobs_seen:
         lines.append(f"- Jobs seen: {plan.jobs_seen:,}{_not_admin(report)}\n")
     if report.api.calls:
-        waited = f", {report.api.waited_s:.0f} s waited" if report.api.waited_s >= 1 else ""
+        waited = (
+            f", which waited {report.api.waited_s:.0f} s in all" if report.api.waited_s >= 1 else ""
+        )
         lines.append(f"- API calls: {report.api.calls:,}{waited}\n")
     spent = ", ".join(f"{text(phase)} {s:.1f} s" for phase, s in list(report.timings.items())[:20])
     lines += [f"- Time: {spent}\n"] if spent else []
