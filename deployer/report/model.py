@@ -208,7 +208,10 @@ class InventoryEntry:
 
 @dataclass(frozen=True)
 class ApiUse:
-    """What the run asked of the workspace. `waited_s` sums the seconds that calls, also parallel ones, spent in limits and retries."""
+    """What the run asked of the workspace.
+
+    `waited_s` sums the seconds that calls, also parallel ones, spent in limits and retries.
+    """
 
     calls: int = 0
     retries: int = 0
