@@ -1,7 +1,7 @@
 """Who, what and where this run is: read once from the environment, then passed as a value.
 
-Owns the meaning of the runner's variables (facts, "Contract facts" 6 and 11). The mapping is given by the
-composition root; nothing here reads `os.environ`, a file or the network.
+Owns the meaning of the runner's variables (facts, "Contract facts" 6 and 11). The mapping is
+given by the composition root; nothing here reads `os.environ`, a file or the network.
 """
 
 from __future__ import annotations
