@@ -31,6 +31,6 @@ def warn_of_unread(draft: Draft, scan: Scan) -> None:
     """Files named by jobs that may name the library in turn (facts A1 row 4)."""
     if scan.requirements_jobs:
         draft.warn(
-            f"{scan.requirements_jobs} jobs install from requirements files, whose content is not read: "
-            "they may name the library, too."
+            f"{scan.requirements_jobs} jobs install from requirements files, whose content is never edited: "
+            "what they name does not move."
         )

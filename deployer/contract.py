@@ -126,7 +126,8 @@ INPUTS: tuple[Input, ...] = (
     ),
     Input(
         "min-age",
-        "How old a file must be before cleanup may remove it, such as `12h` or `7d`.",
+        "How long ago a newer version must have replaced a version before cleanup may remove it, such as "
+        "`12h` or `7d`.",
         InputType.DURATION,
         "0s",
     ),

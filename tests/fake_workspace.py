@@ -193,6 +193,12 @@ class FakeWorkspace:
     def other_users(self) -> Iterator[UsageDocument]:
         return self._users(self.others)
 
+    def read_text(self, path: str) -> str | None:
+        if path in self.denied_paths:
+            raise Denied(f"No permission on {path}.")
+        content = self.contents.get(path)
+        return None if content is None else content.decode()
+
     def _users(self, found: list[UsageDocument]) -> Iterator[UsageDocument]:
         if self.usage_denied:
             raise Denied("They can't be listed.")

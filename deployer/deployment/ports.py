@@ -128,6 +128,13 @@ class Usage(Protocol):
         """Every queued, pending, running or terminating run, with its tasks. Raises Denied, Unavailable."""
         ...
 
+    def read_text(self, path: str) -> str | None:
+        """The content of a text file (canonical path); None when there is none.
+
+        Raises Denied, Refused (too large), Unavailable.
+        """
+        ...
+
     def other_users(self) -> Iterator[UsageDocument]:
         """Clusters with their libraries, cluster policies and pipelines. Raises Denied, Unavailable."""
         ...

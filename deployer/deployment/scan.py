@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from deployer.deployment.ports import Denied, Identity, Jobs, NotFound, Refused, Unavailable, Usage
+from deployer.jobs.installers import installers_in
 from deployer.jobs.inventory import Job, read_job
 from deployer.jobs.mentions import file_names_in, searches_folder
 from deployer.jobs.places import JsonObject
@@ -25,7 +26,8 @@ class Scan:
     """What one pass found.
 
     `jobs` are those that were kept, in the order of their ids; `seen` are the ids of all; `others` maps
-    file names to all other jobs that mention them; `unread` are jobs that could only be read in part.
+    file names to all other jobs that mention them; `unread` are jobs that could only be read in part;
+    `installers` maps text files that install what they name to one job that names each.
     """
 
     jobs: tuple[Job, ...]
@@ -34,6 +36,7 @@ class Scan:
     folder_searchers: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     requirements_jobs: int = 0
+    installers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def jobs_seen(self) -> int:
@@ -62,6 +65,7 @@ def scan_jobs(
     unread: list[str] = []
     seen: set[int] = set()
     requirements = 0
+    installers: dict[str, str] = {}
     for document in jobs.all_jobs():
         if document.job_id in seen:  # a job can appear twice while jobs are added during paging
             continue
@@ -70,6 +74,7 @@ def scan_jobs(
         job = read_job(document.job_id, document.settings, complete=document.complete)
         requirements += any(one.site is Site.REQUIREMENTS for one in job.references)
         label = _label(job)
+        installers.update((path, label) for path in installers_in(job.settings))
         if not job.complete:
             unread.append(label)
         if searches_folder(job.settings, root):
@@ -86,6 +91,7 @@ def scan_jobs(
         folder_searchers=tuple(searchers),
         unread=tuple(unread),
         requirements_jobs=requirements,
+        installers=installers,
     )
 
 
@@ -101,33 +107,48 @@ def users_of_files(
 
     After an apply, give a fresh scan and no rewires.
     """
-    by_file: defaultdict[str, list[str]] = defaultdict(list)
-    for name, labels in scan.others.items():
-        by_file[name].extend(labels)
+    seen = _Sightings(root, scan)
+    if not identity.admin:
+        seen.blind.append("not a workspace admin: other jobs may use it unseen")
     planned = {rewire.job_id: rewire for rewire in rewires}
     for job in scan.jobs:
         rewire = planned.get(job.job_id)
-        settings = rewire.applied_to(job.settings) if rewire else job.settings
-        for name in file_names_in(settings):
-            by_file[name].append(_label(job))
-    blind = [f"{one} searches the whole folder" for one in scan.folder_searchers]
-    blind += [f"{one} can't be read whole" for one in scan.unread]
-    if not identity.admin:
-        blind.append("not a workspace admin: other jobs may use it unseen")
+        seen.names(_label(job), rewire.applied_to(job.settings) if rewire else job.settings)
     kept = frozenset(job.job_id for job in scan.jobs)
-    blind += _of_others(usage, root, by_file, strangers=scan.seen - kept)
-    return Users({name: tuple(users) for name, users in by_file.items()}, tuple(blind))
+    _see_others(seen, usage, strangers=scan.seen - kept)
+    _see_installers(seen, usage)
+    return Users({name: tuple(users) for name, users in seen.by_file.items()}, tuple(seen.blind))
 
 
-def _of_others(
-    usage: Usage, root: str, by_file: defaultdict[str, list[str]], *, strangers: frozenset[int]
-) -> list[str]:
-    """Add what runs, clusters, policies and pipelines use; returns what could not be seen.
+class _Sightings:
+    """What was seen so far of who uses which file, and what could not be seen."""
+
+    def __init__(self, root: str, scan: Scan) -> None:
+        self._root = root
+        self.by_file = defaultdict(list, {name: list(users) for name, users in scan.others.items()})
+        self.blind = [f"{one} searches the whole folder" for one in scan.folder_searchers]
+        self.blind += [f"{one} can't be read whole" for one in scan.unread]
+        self.installers = dict(scan.installers)
+
+    def names(self, label: str, document: object) -> None:
+        """All library files that `document` names are used by `label`."""
+        for name in file_names_in(document):
+            self.by_file[name].append(label)
+
+    def all_of(self, label: str, document: object) -> None:
+        """As `names`, and what `document` searches or has installed by other files."""
+        self.names(label, document)
+        if searches_folder(document, self._root):
+            self.blind.append(f"{label} searches the whole folder")
+        self.installers.update((path, label) for path in installers_in(document))
+
+
+def _see_others(seen: _Sightings, usage: Usage, *, strangers: frozenset[int]) -> None:
+    """Look at runs, clusters, policies and pipelines.
 
     `strangers` are jobs that do not name the library: what their serverless runs hide does not
     matter. One-time runs, and runs of jobs that were not seen, may hide anything.
     """
-    blind: list[str] = []
     for what, read in (
         ("active runs", usage.active_runs),
         ("clusters and pipelines", usage.other_users),
@@ -135,17 +156,25 @@ def _of_others(
         try:
             for found in read():
                 label = f"{found.kind} {found.id}" + (f" ({found.name})" if found.name else "")
-                for name in file_names_in(found.document):
-                    by_file[name].append(label)
-                if searches_folder(found.document, root):
-                    blind.append(f"{label} searches the whole folder")
+                seen.all_of(label, found.document)
                 job_id = found.document.get("job_id")
                 ours = not isinstance(job_id, int) or job_id not in strangers
                 if found.kind == "run" and ours and _hides_environment(found.document):
-                    blind.append(f"{label} is active, and its environment can't be seen")
+                    seen.blind.append(f"{label} is active, and its environment can't be seen")
         except (Denied, NotFound, Refused, Unavailable) as error:
-            blind.append(f"the {what} can't be read: {error}")
-    return blind
+            seen.blind.append(f"the {what} can't be read: {error}")
+
+
+def _see_installers(seen: _Sightings, usage: Usage) -> None:
+    """Look into requirements files and init scripts; one that is not there installs nothing.
+
+    What such a file includes in turn is not followed.
+    """
+    for path, label in sorted(seen.installers.items()):
+        try:
+            seen.all_of(f"{path} of {label}", usage.read_text(path))
+        except (Denied, NotFound, Refused, Unavailable) as error:
+            seen.blind.append(f"{path} of {label} can't be read: {error}")
 
 
 def _hides_environment(run: JsonObject) -> bool:

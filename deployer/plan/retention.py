@@ -16,6 +16,8 @@ from deployer.library.model import Kind
 from deployer.library.names import parse_file_name
 from deployer.library.versions import major_line
 
+MOST_USERS = 10  # of one file that are named; a version can have thousands
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -149,4 +151,7 @@ def _firm_reasons(current: Version, one: Stored, users: Users) -> list[str]:
         return ["another major"]
     if one.version > current:
         return ["newer than the version of this run"]
-    return [f"used by {user}" for user in users.by_file.get(one.file_name, ())]
+    found = users.by_file.get(one.file_name, ())
+    more = len(found) - MOST_USERS
+    told = [f"used by {user}" for user in found[:MOST_USERS]]
+    return [*told, f"used by {more} more"] if more > 0 else told

@@ -224,6 +224,17 @@ class UsageSuite:
         assert "p-104.0.0" in str(found["pipeline", "p104"].document)
         assert "q-1.0.0" in str(found["policy", "policy"].document)
 
+    @pytest.mark.parametrize(
+        "path", ["/Workspace/Shared/a b/requirements.txt", "/Volumes/main/libs/released/init+1.sh"]
+    )
+    def test_a_text_file_can_be_read_and_a_missing_one_is_none(
+        self, world: World, path: str
+    ) -> None:
+        world.add_volume("main.libs.released")
+        assert world.workspace.usage.read_text(path) is None
+        world.put_file(path, "pip install /Volumes/größe.whl\n".encode())
+        assert world.workspace.usage.read_text(path) == "pip install /Volumes/größe.whl\n"
+
 
 class StoreSuite:
     """`ports.Store`, for both kinds of root."""

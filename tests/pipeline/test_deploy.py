@@ -138,6 +138,17 @@ def test_what_an_active_run_may_still_load_stays_until_it_ends(stage: Stage) -> 
     assert stage.stored() == {"1.5.0"}
 
 
+def test_what_a_requirements_file_of_another_job_names_stays(stage: Stage) -> None:
+    stage.publish("1.3.0", "1.4.0")
+    stage.workspace.put_file("/Workspace/Shared/requirements.txt", f"{path('1.3.0')}\n".encode())
+    stage.serverless("-r /Workspace/Shared/requirements.txt", name="by requirements")
+    stage.build("1.5.0")
+    ended = stage.deploy()
+    assert stage.stored() == {"1.3.0", "1.5.0"}
+    (kept,) = (one for one in ended.document["versions"] if one["version"] == "1.3.0")
+    assert "by requirements" in kept["reasons"][0]
+
+
 def test_keep_and_min_age_hold_old_versions_back(stage: Stage) -> None:
     stage.publish("1.1.0", "1.2.0", "1.3.0")
     stage.build("1.5.0")

@@ -12,13 +12,15 @@ from urllib.parse import quote
 
 from deployer.deployment.ports import Denied, NotFound, Refused, UsageDocument
 from deployer.jobs.places import JsonObject
+from deployer.platforms.databricks import answers
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.documents import RUN_ARRAYS, merged, number, objects, text
 from deployer.platforms.databricks.limits import Family
-from deployer.platforms.databricks.transport import Query
+from deployer.platforms.databricks.transport import Call, Query
 
 _RUNS_PAGE = 24  # one source says at most 25, another less than 25 (facts B6): right under both
 _PAGE = 100
+_TEXT_LIMIT = 4 * 1024 * 1024  # bytes; a longer requirements file or script is none
 
 
 class DatabricksUsage:
@@ -61,6 +63,18 @@ class DatabricksUsage:
         yield from self._clusters()
         yield from self._policies()
         yield from self._pipelines()
+
+    def read_text(self, path: str) -> str | None:
+        """The content of a file in the workspace or in a volume; None when there is none."""
+        answer = self._client.send(_download(path))
+        if answer.ok and len(answer.body) > _TEXT_LIMIT:
+            raise Refused(f"{path} is larger than {_TEXT_LIMIT:,} bytes.")
+        if answer.ok:
+            return answer.body.decode("utf-8", "replace")
+        error = answers.problem(answer, f"GET {path}")
+        if isinstance(error, NotFound):
+            return None
+        raise error
 
     def _clusters(self) -> Iterator[UsageDocument]:
         """Clusters; the document is the cluster with `library_statuses` added to it.
@@ -108,6 +122,31 @@ class DatabricksUsage:
                         continue  # deleted since it was listed
                     name = text(listed.get("name"))
                     yield UsageDocument("pipeline", pipeline_id, name, pipeline)
+
+
+def _download(path: str) -> Call:
+    if path.startswith("/Volumes/"):
+        address = f"/api/2.0/fs/files{quote(path)}"
+        return Call("GET", address, Family.FILES, read=_bounded, is_json=False)
+    query: Query = {"path": path, "format": "AUTO", "direct_download": "true"}
+    return Call(
+        "GET",
+        "/api/2.0/workspace/export",
+        Family.EXPORT,
+        query=query,
+        read=_bounded,
+        is_json=False,
+    )
+
+
+def _bounded(chunks: Iterator[bytes]) -> bytes:
+    """A download, as far as it shows whether it is too long."""
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > _TEXT_LIMIT:
+            break
+    return bytes(body)
 
 
 @contextmanager

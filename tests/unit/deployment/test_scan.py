@@ -237,3 +237,62 @@ def test_a_kept_job_knows_that_it_was_read_in_part() -> None:
 def test_a_workspace_with_nothing_in_it_uses_nothing() -> None:
     users = users_of(FakeWorkspace())
     assert (users.by_file, users.blind) == ({}, ())
+
+
+# ── Files that install what they name ────────────────────────────────────────────────────────────
+
+REQUIREMENTS = "/Workspace/Shared/requirements.txt"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        job_with_lines(f"-r {REQUIREMENTS}"),
+        job_with_lines(f'--requirement="{REQUIREMENTS}"'),
+        {"tasks": [{"task_key": "a", "libraries": [{"requirements": "/Shared/requirements.txt"}]}]},
+        {"environments": [{"environment_key": "e", "spec": {"base_environment": REQUIREMENTS}}]},
+        {
+            "job_clusters": [
+                {"new_cluster": {"init_scripts": [{"workspace": {"destination": REQUIREMENTS}}]}}
+            ]
+        },
+    ],
+)
+def test_what_a_requirements_file_or_an_init_script_names_is_used(settings: Settings) -> None:
+    workspace = workspace_with(settings)
+    workspace.put_file(REQUIREMENTS, f"numpy==1.26.4\n{ROOT}/{OLD}  # pinned\n".encode())
+    users = users_of(workspace)
+    assert list(users.by_file) == [OLD]
+    assert "job 1" in users.by_file[OLD][0]
+    assert users.blind == ()
+
+
+def test_an_init_script_of_a_cluster_is_read_too() -> None:
+    script: JsonObject = {
+        "cluster_id": "c",
+        "init_scripts": [{"volumes": {"destination": "/Volumes/a/b/c/init.sh"}}],
+    }
+    workspace = FakeWorkspace(others=[UsageDocument("cluster", "c", "shared", script)])
+    workspace.put_file("/Volumes/a/b/c/init.sh", f"pip install {ROOT}/{OLD}\n".encode())
+    assert list(users_of(workspace).by_file) == [OLD]
+
+
+def test_a_requirements_file_that_can_not_be_read_may_use_everything() -> None:
+    workspace = workspace_with(job_with_lines(f"-r {REQUIREMENTS}"))
+    workspace.denied_paths.add(REQUIREMENTS)
+    (blind,) = users_of(workspace).blind
+    assert REQUIREMENTS in blind
+
+
+def test_a_requirements_file_that_searches_the_root_may_use_everything() -> None:
+    workspace = workspace_with(job_with_lines(f"-r {REQUIREMENTS}"))
+    workspace.put_file(REQUIREMENTS, f"--find-links {ROOT}\nours==1.2.0\n".encode())
+    (blind,) = users_of(workspace).blind
+    assert "searches the whole folder" in blind
+
+
+def test_a_requirements_file_that_is_missing_or_in_object_storage_holds_nothing_back() -> None:
+    workspace = workspace_with(
+        job_with_lines(f"-r {REQUIREMENTS}", "-r s3://bucket/requirements.txt")
+    )
+    assert users_of(workspace) == Users({}, ())

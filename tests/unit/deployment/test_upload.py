@@ -94,6 +94,13 @@ def test_a_file_too_large_to_be_read_back_is_refused() -> None:
     assert "too large" in error.problems[0].detail
 
 
+def test_another_size_proves_other_bytes_without_reading_them() -> None:
+    root = "/Workspace/libs"
+    workspace = FakeWorkspace(export_limit=3)
+    workspace.put_file(f"{root}/{wheel('1.4.0')}", b"longer than ours is")
+    assert "other bytes" in failure(ours(), workspace.store(root)).problems[0].detail
+
+
 def test_uploading_makes_the_root_and_puts_the_bytes_there() -> None:
     workspace, store = stored()
     upload.upload(store, ours(), io.BytesIO(BYTES))
