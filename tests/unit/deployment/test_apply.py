@@ -213,6 +213,11 @@ def test_a_job_where_our_version_did_not_win_failed(state: State, now: Settings)
     assert "someone else" in one.detail
 
 
+def test_a_write_whose_answer_got_lost_counts_when_our_version_stands_there() -> None:
+    assert verified(State.FAILED, job_with(NEW)).state is State.WRITTEN
+    assert verified(State.DENIED, job_with(NEW)).state is State.DENIED
+
+
 def test_a_job_that_was_deleted_after_its_write_is_gone() -> None:
     assert verified(State.WRITTEN, None).state is State.GONE
 
