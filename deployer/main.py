@@ -216,12 +216,12 @@ class _Delivery:
         self._try(outputs, "the outputs could not be written")
 
     def _to_terminal(self, report: Report, path: Path) -> None:
+        for sentence in apparate_sentences(report):
+            self.streams.stdout.write(visible(self.redactor.clean(sentence)) + "\n")
         console = Console(file=self.streams.stdout, highlight=False)
         if console.is_terminal:
             console.print(to_renderable(report, report_path=str(path)))
             return
-        for sentence in apparate_sentences(report):
-            self.streams.stdout.write(visible(self.redactor.clean(sentence)) + "\n")
         for line in to_lines(report, report_path=str(path)):
             self.streams.stdout.write(self.redactor.clean(line) + "\n")
 
