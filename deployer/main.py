@@ -220,7 +220,9 @@ class _Delivery:
             self.streams.stdout.write(visible(self.redactor.clean(sentence)) + "\n")
         console = Console(file=self.streams.stdout, highlight=False)
         if console.is_terminal:
-            console.print(to_renderable(report, report_path=str(path)))
+            with console.capture() as rendered:
+                console.print(to_renderable(report, report_path=str(path)))
+            self.streams.stdout.write(self.redactor.clean(rendered.get()))
             return
         for line in to_lines(report, report_path=str(path)):
             self.streams.stdout.write(self.redactor.clean(line) + "\n")
