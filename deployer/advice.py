@@ -7,9 +7,9 @@ from deployer.deployment.scan import Scan
 from deployer.draft import Draft
 
 
-def warn_of_root(draft: Draft, store: Store) -> None:
+def warn_of_root(draft: Draft, store: Store, *, exists: bool) -> None:
     """A root that is missing, or that everybody may write (design.md, "Where things lie")."""
-    if not store.exists():
+    if not exists:
         draft.warn(f"The root {store.root} does not exist yet: deploy makes it.")
     elif store.open_to_all():
         draft.warn(

@@ -37,6 +37,7 @@ from deployer.survey import (
     Scene,
     connect,
     counting,
+    files_in,
     keeping,
     planned,
     scan_for,
@@ -122,7 +123,7 @@ def _upload(draft: Draft, doors: Doors) -> Outcome:
     workspace, _ = connect(draft, doors)
     store = workspace.store(draft.settings.folder or draft.settings.root)
     draft.note_library(library, str(file), f"{store.root}/{library.file_name}")
-    if upload.is_stored(store, library, store.files()):
+    if upload.is_stored(store, library, files_in(draft, store)):
         draft.note_applied(doors.new_id(), (), uploaded=False)
         return Outcome.NOTHING_TO_DO
     with draft.phase("upload", "Upload"), file.open("rb") as content:
@@ -137,7 +138,7 @@ def _cleanup(draft: Draft, doors: Doors) -> Outcome:
     workspace, identity = connect(draft, doors)
     store = workspace.store(draft.settings.root)
     with draft.phase("scan", "Read the jobs"):
-        files = store.files()
+        files = files_in(draft, store)
         scan = scan_jobs(
             workspace.jobs,
             store.root,

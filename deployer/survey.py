@@ -67,8 +67,7 @@ def survey(draft: Draft, doors: Doors) -> Scene:
     store = workspace.store(draft.settings.root)
     draft.note_library(library, str(file), f"{store.root}/{library.file_name}")
     with draft.phase("scan", "Read the root and the jobs"):
-        files = _files(store)
-        warn_of_root(draft, store)
+        files = files_in(draft, store)
         stored = is_stored(store, library, files)
         order = Order(library, store.root, _policy(draft.settings), stored)
         scan = scan_for(draft, workspace, store.root, library)
@@ -115,9 +114,12 @@ def _plan_with_rights(scene: Scene) -> Plan:
     return make_plan(replace(scene.order, may_edit=rights), scene.scan.jobs)
 
 
-def _files(store: Store) -> tuple[StoredFile, ...]:
+def files_in(draft: Draft, store: Store) -> tuple[StoredFile, ...]:
+    """The files of the root, () when it is still to be made. Raises DeployError."""
     try:
-        return store.files() if store.exists() else ()
+        exists = store.exists()
+        warn_of_root(draft, store, exists=exists)
+        return store.files() if exists else ()
     except NotFound as error:
         raise root_unavailable(store.root, error) from error
     except Denied as error:
