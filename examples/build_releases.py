@@ -1,7 +1,8 @@
 """Builds the releases of the example library from source: `python examples/build_releases.py OUT_DIR`.
 
 `examples/library` is release 1.5.0. What changed in each release is a readable diff in
-`examples/releases/`: applied backwards they lead to 1.4.1 and 1.4.0, forwards to 2.0.0.
+`examples/releases/`: applied backwards they lead to 1.4.1 and 1.4.0, forwards to 2.0.0. With `--egg` it
+builds eggs, as old projects do, for runtimes before 14.0.
 """
 
 from __future__ import annotations
@@ -30,21 +31,23 @@ STEPS = {
 """How to get from the current source to each release: + applies a diff, - takes it back."""
 
 EPOCH = "1772323200"  # 2026-03-01; the same sources always give the same bytes
+EGG_MAKER = "setuptools==80.9.0"  # the project itself is built by hatchling, which makes no eggs
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 _NOT_SOURCES = shutil.ignore_patterns("__pycache__", ".*", "build", "dist", "*.egg-info")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Build the releases asked for, and print the path of each wheel."""
+    """Build the releases asked for, and print the path of each file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out_dir", type=Path, help="where the wheels go")
+    parser.add_argument("out_dir", type=Path, help="where the files go")
     parser.add_argument("versions", nargs="*", metavar="VERSION", help="default: all of them")
+    parser.add_argument("--egg", action="store_true", help="build eggs instead of wheels")
     options = parser.parse_args(arguments)
     unknown = [version for version in options.versions if version not in STEPS]
     if unknown:
         parser.error(f"there is no release {unknown[0]}; there are {', '.join(STEPS)}")
     for version in options.versions or STEPS:
-        print(build(version, options.out_dir))
+        print((build_egg if options.egg else build)(version, options.out_dir))
     return 0
 
 
@@ -61,6 +64,20 @@ def build(version: str, out_dir: Path) -> Path:
         )
     (wheel,) = out_dir.glob(f"retail_metrics-{version}-*.whl")
     return wheel
+
+
+def build_egg(version: str, out_dir: Path) -> Path:
+    """Build one release as an egg into `out_dir` and give back its path; its times are those of now."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = write_source(version, Path(folder) / "source")
+        command = [find_uv_bin(), "run", "--quiet", "--isolated", "--no-project"]
+        command += ["--python", sys.executable, "--with", EGG_MAKER, "python", "-W", "ignore", "-c"]
+        command += ["import setuptools; setuptools.setup()", "--quiet", "bdist_egg"]
+        subprocess.run(
+            [*command, "--dist-dir", str(out_dir.resolve())], check=True, cwd=source, umask=0o022
+        )
+    (egg,) = out_dir.resolve().glob(f"retail_metrics-{version}-*.egg")
+    return egg
 
 
 def write_source(version: str, target: Path) -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox.faults import read_faults
-from sandbox.options import Options
+from sandbox.options import Options, user_cache
 from sandbox.server import Sandbox
 
 _INVALID_INPUT = 2
@@ -64,7 +64,7 @@ def run_sandbox(
             limits=limits,
             faults=read_faults(faults) if faults else (),
             environ=surroundings,
-            cache=cache or _user_cache(surroundings),
+            cache=cache or user_cache(surroundings),
         )
         sandbox = Sandbox(options)
     except ValueError as error:
@@ -88,15 +88,6 @@ def run_sandbox(
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0
-
-
-def _user_cache(environ: Mapping[str, str]) -> Path | None:
-    """Our folder among the user's caches (XDG Base Directory); None without a home."""
-    if environ.get("XDG_CACHE_HOME"):
-        return Path(environ["XDG_CACHE_HOME"], "spark-deploy", "sandbox")
-    if environ.get("HOME"):
-        return Path(environ["HOME"], ".cache", "spark-deploy", "sandbox")
-    return None
 
 
 def _refuse(message: str) -> int:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, get_args
 
 from werkzeug.wrappers import Request
 
-from sandbox import compute
+from sandbox import compute, oidc
+from sandbox.cluster_libraries import Hold
 from sandbox.errors import JsonObject, invalid_parameter, malformed, not_found
 from sandbox.faults import faults_from
+from sandbox.github_issuer import GitHubJob
 from sandbox.levers import Levers
 from sandbox.options import Limits
 from sandbox.routing import required, whole_number
@@ -108,14 +110,59 @@ def _add_user(levers: Levers, _: Workspace, request: Request) -> JsonObject:
     return {"token": levers.add_user(str(required(body, "name", str)), groups=groups)}
 
 
+def _add_service_principal(levers: Levers, _: Workspace, request: Request) -> JsonObject:
+    body = _body(request)
+    made = levers.add_service_principal(
+        str(body.get("application_id", "")),
+        secret=str(body.get("secret", "")),
+        groups=[str(each) for each in body.get("groups", [])],
+    )
+    return {"application_id": made.application_id, "id": made.number, "secret": made.secret}
+
+
+def _add_federation_policy(_: Levers, workspace: Workspace, request: Request) -> JsonObject:
+    body = _body(request)
+    name = str(required(body, "application_id", str))
+    return {"policy_id": oidc.add_federation_policy(workspace, name, body)}
+
+
+def _github_job(levers: Levers, _: Workspace, request: Request) -> JsonObject:
+    body = _body(request)
+    known = {each.name for each in fields(GitHubJob)}
+    unknown = sorted(set(body) - known)
+    if unknown:
+        raise invalid_parameter(
+            f"There is no {unknown[0]!r}; there are {', '.join(sorted(known))}."
+        )
+    return dict(levers.github_job(**body))
+
+
 def _permission(levers: Levers, _: Workspace, request: Request) -> JsonObject:
     body = _body(request)
     principal, level = required(body, "principal", str), required(body, "level", str)
-    target = whole_number(body, "job_id") if "job_id" in body else required(body, "path", str)
+    target = whole_number(body, "job_id") if "job_id" in body else _named(body)
     if body.get("cap") is True:
         levers.deny(principal, target, keep=level)
     else:
         levers.grant(principal, target, level)
+    return {}
+
+
+def _named(body: JsonObject) -> str:
+    """The path or the cluster that a permission is about."""
+    return str(required(body, "cluster_id" if "cluster_id" in body else "path", str))
+
+
+def _hold_cluster(levers: Levers, _: Workspace, request: Request) -> JsonObject:
+    body = _body(request)
+    cluster_id = str(required(body, "cluster_id", str))
+    held = {field.name: str(body.get(field.name, "")) for field in fields(Hold)}
+    levers.hold_cluster(cluster_id, **held)
+    return {}
+
+
+def _release_cluster(levers: Levers, _: Workspace, request: Request) -> JsonObject:
+    levers.release_cluster(str(required(_body(request), "cluster_id", str)))
     return {}
 
 
@@ -161,9 +208,14 @@ _LEVERS: dict[tuple[str, str], _Lever] = {
     ("PATCH", "options"): _set_options,
     ("POST", "users"): _add_user,
     ("POST", "permissions"): _permission,
+    ("POST", "service-principals"): _add_service_principal,
+    ("POST", "federation-policies"): _add_federation_policy,
+    ("POST", "github-jobs"): _github_job,
     ("POST", "jobs"): _add_job,
     ("PUT", "files"): _put_file,
     ("POST", "runs/hold"): _hold_run,
+    ("POST", "clusters/hold"): _hold_cluster,
+    ("POST", "clusters/release"): _release_cluster,
     ("POST", "runs/finish"): _finish_run,
     **{("PUT", kind): _put_document for kind in compute.KINDS},
 }

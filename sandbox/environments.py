@@ -148,6 +148,12 @@ class Environment:
         """The `spark-submit` of its PySpark."""
         return self.folder / "bin" / "spark-submit"
 
+    @property
+    def spark_jars(self) -> Path:
+        """The folder with the jars of its PySpark, Scala and its compiler among them."""
+        (packages,) = self.folder.glob("lib/python3*/site-packages")
+        return packages / "pyspark" / "jars"
+
 
 def environment_key(requirements: Requirements) -> str:
     """A name for the environment that `requirements` make: equal content, equal name.

@@ -1,14 +1,14 @@
 """Really runs tasks: a fresh environment with the job's libraries, and local PySpark in it.
 
 Owns the course of one task from its settings to its result. What is played and what not: classic
-and serverless libraries are installed for real; wheel, script, spark-submit, notebook (Python
-source), for_each and condition tasks run; other kinds, Git sources, init scripts, cluster Spark
-settings and base environments do not. Must not know of HTTP, runs or permissions.
+and serverless libraries are installed for real, as far as the runtime takes them; wheel, script, jar,
+spark-submit, notebook (Python source), for_each and condition tasks run; other kinds, Git sources,
+init scripts, cluster Spark settings and base environments do not. Must not know of HTTP, runs or
+permissions.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
 import threading
 import time
@@ -20,27 +20,19 @@ from typing import Final
 
 from deployer.checks.java import JavaHome, provide_java
 from deployer.errors import DeployError
-from sandbox import processes, spark_presets, task_commands
+from sandbox import eggs, processes, spark_presets, task_commands
 from sandbox.environments import ClusterFiles, Environment, Environments, WorkspaceFiles
-from sandbox.requirement_lines import (
-    NOT_PLAYED,
-    Fetch,
-    InstallationError,
-    Requirements,
-    of_dependencies,
-    of_libraries,
-    workspace_path,
-)
+from sandbox.requirement_lines import NOT_PLAYED, InstallationError, Requirements
+from sandbox.run_logs import logs_of
+from sandbox.runtimes import Runtime, runtime_of
+from sandbox.task_libraries import checking_scala, requirements_of
 from sandbox.task_values import TaskError, decide, iterations, job_values, substitute
 
 DEFAULT_LIMIT_S: Final = 600
 """Time for a task that sets no timeout_seconds; installing its libraries has a limit of its own."""
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-_TRACE_LIMIT: Final = 32_768
-_TRACEBACK: Final = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
-_SPARK_LOG: Final = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d [A-Z]+ ", re.MULTILINE)
-_RAISED: Final = re.compile(r"^(?![Tt]raceback )\S.*$", re.MULTILINE)
+_OUTPUT_IN_TRACE: Final = 32_768
 
 
 @dataclass(frozen=True)
@@ -77,6 +69,7 @@ class Executor:
         cache: Path,
         read_file: Callable[[str], bytes],
         environ: Mapping[str, str] = _NOTHING,
+        version_of_cluster: Callable[[str], str] = lambda _: "",
     ) -> None:
         """Make an executor.
 
@@ -85,9 +78,12 @@ class Executor:
             read_file: gives a workspace file; raises FileNotFoundError or PermissionError.
             environ: where PATH, JAVA_HOME and what installing needs (proxies, certificates,
                 package indexes) are taken from; tasks see only its PATH.
+            version_of_cluster: gives the `spark_version` of an all-purpose cluster; empty where
+                it is unknown.
         """
         self._cache = cache.resolve()
         self._environ = environ
+        self._version_of_cluster = version_of_cluster
         self._files = WorkspaceFiles(self._cache / "files", read_file)
         self._clusters = ClusterFiles(self._files)
         self._environments = Environments(self._cache / "environments", environ)
@@ -125,7 +121,7 @@ class Executor:
         except TaskError as failure:
             error, logs, trace = str(failure), failure.logs, failure.trace
         except InstallationError as failure:
-            error, logs, trace = str(failure), failure.output, failure.output[-_TRACE_LIMIT:]
+            error, logs, trace = str(failure), failure.output, failure.output[-_OUTPUT_IN_TRACE:]
         except DeployError as failure:
             error = logs = str(failure)
         if error and run.cancelled.is_set():
@@ -177,13 +173,14 @@ class Executor:
 
     def _run_code(self, kind: str, task: Mapping[str, object], run: _Run) -> str:
         """Install what the task needs and execute it; its logs."""
-        requirements, environment = self._environment(task, run)
+        runtime = runtime_of(task, run.settings, self._version_of_cluster)
+        requirements, environment = self._environment(task, run, runtime)
         command = task_commands.command_of(
             kind,
             task,
             environment=environment,
             parameters=run.parameters,
-            fetch=self._files.fetch,
+            fetch=checking_scala(self._files.fetch, runtime),
         )
         java = self._provide_java()
         limit = task.get("timeout_seconds")
@@ -197,28 +194,26 @@ class Executor:
             ended = processes.run(
                 command,
                 environ=spark_presets.task_environment(
-                    self._environ, scratch=scratch, python=environment.python, java_home=java.path
+                    self._environ,
+                    scratch=scratch,
+                    python=environment.python,
+                    java_home=java.path,
+                    python_path=[eggs.path_entry(egg, scratch.eggs) for egg in requirements.eggs],
                 ),
                 folder=scratch.home,
                 limit_s=limit_s,
                 cancelled=run.cancelled,
             )
-        return _logs_of(ended, limit_s)
+        return logs_of(ended, limit_s)
 
     def _environment(
-        self, task: Mapping[str, object], run: _Run
+        self, task: Mapping[str, object], run: _Run, runtime: Runtime
     ) -> tuple[Requirements, Environment]:
-        """What the task's compute has installed: serverless by its key, else its libraries."""
-        if isinstance(key := task.get("environment_key"), str):
-            requirements = _serverless(key, run.settings, self._files.fetch)
-            return requirements, self._environments.provide(requirements, run.cancelled)
-        given = task.get("libraries")
-        # spark-submit takes its files as parameters; libraries are not supported (facts A1 row 10).
-        ignored = "spark_submit_task" in task or not isinstance(given, list)
-        libraries = [] if ignored else [each for each in _list(given) if isinstance(each, Mapping)]
+        """What the task's compute has installed; a running cluster has what it had before."""
         cluster = task.get("existing_cluster_id")
         view = self._clusters.view(cluster) if isinstance(cluster, str) else None
-        requirements = of_libraries(libraries, view.fetch if view else self._files.fetch)
+        fetch = checking_scala(view.fetch if view else self._files.fetch, runtime)
+        requirements = requirements_of(task, run.settings, runtime, fetch)
         environment = self._environments.provide(requirements, run.cancelled)
         if view:
             view.installed()
@@ -228,57 +223,6 @@ class Executor:
         with self._java_guard:
             self._java = self._java or provide_java(self._environ, self._cache)
             return self._java
-
-
-def _serverless(key: str, settings: Mapping[str, object], fetch: Fetch) -> Requirements:
-    """What the environment `key` of the job asks for; a serverless path is read anew each time."""
-    found = [
-        each
-        for each in _list(settings.get("environments"))
-        if isinstance(each, Mapping) and each.get("environment_key") == key
-    ]
-    if not found:
-        raise TaskError(f"The job has no environment {key!r}.")
-    spec = found[0].get("spec")
-    if not isinstance(spec, Mapping):
-        return Requirements()
-    for unplayed in ("base_environment", "project_environment"):
-        if spec.get(unplayed):
-            raise TaskError(f"{unplayed} {NOT_PLAYED}: {spec[unplayed]}")
-    requirements = of_dependencies([str(line) for line in _list(spec.get("dependencies"))], fetch)
-    jars = [fetch(workspace_path(str(jar))) for jar in _list(spec.get("java_dependencies"))]
-    return Requirements(requirements.steps, tuple(jars))
-
-
-def _logs_of(ended: processes.Ended, limit_s: int) -> str:
-    """The logs of a task that succeeded.
-
-    Raises:
-        TaskError: it did not.
-    """
-    if ended.succeeded:
-        return ended.output
-    if ended.stop is processes.Stop.TIMEOUT:
-        message = f"Timed out: the task ran longer than {limit_s} seconds."
-        raise TaskError(message, logs=ended.output)
-    trace = error_trace(ended.output)
-    raised = _RAISED.search(trace)
-    error = raised[0] if raised else f"The task ended with exit code {ended.code}."
-    raise TaskError(error, logs=ended.output, trace=trace)
-
-
-def error_trace(logs: str) -> str:
-    """The last Python traceback in `logs`, or nothing; at most 32 K characters."""
-    starts = [found.start() for found in _TRACEBACK.finditer(logs)]
-    if not starts:
-        return ""
-    trace = logs[starts[-1] :]
-    spark_log = _SPARK_LOG.search(trace)
-    return trace[: spark_log.start() if spark_log else None][:_TRACE_LIMIT].strip()
-
-
-def _list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list) else []
 
 
 def _key(task: Mapping[str, object]) -> str:

@@ -160,7 +160,9 @@ _FAMILIES: tuple[tuple[str, str, float], ...] = (
     ("GET", "/api/2.0/workspace/export", 60),
     ("POST", "/api/2.0/workspace/delete", 2),
     ("*", "/api/2.0/fs/*", 100),
+    ("*", "/api/2.0/dbfs/*", 30),
 )
+_AT_ONCE = ("/api/2.0/fs/*", 10)  # path glob, calls under way: facts B5
 # 2.1 and 2.2 share a bucket, and so do the two imports.
 _BUCKET_NAMES = {"/api/2.0/workspace-files/import-file/*": "/api/2.0/workspace/import"}
 
@@ -176,6 +178,7 @@ class RateLimits:
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
+        self._under_way = 0
         self.refused = 0
 
     def admit(self, method: str, path: str) -> bool:
@@ -184,6 +187,23 @@ class RateLimits:
             if verb in ("*", method) and fnmatchcase(path, glob):
                 return self._take(_BUCKET_NAMES.get(glob, glob), rate)
         return True
+
+    def enter(self, path: str) -> bool:
+        """Begin a call; False when as many of its kind are under way as may be."""
+        glob, most = _AT_ONCE
+        if not fnmatchcase(path, glob):
+            return True
+        with self._lock:
+            admitted = self._under_way < most
+            self._under_way += admitted
+            self.refused += not admitted
+        return admitted
+
+    def leave(self, path: str) -> None:
+        """End a call that was let in by ``enter``."""
+        if fnmatchcase(path, _AT_ONCE[0]):
+            with self._lock:
+                self._under_way -= 1
 
     def _take(self, name: str, rate: float) -> bool:
         now = self._clock()

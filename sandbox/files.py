@@ -26,9 +26,12 @@ _LANGUAGES = {".py": "PYTHON", ".sql": "SQL", ".scala": "SCALA", ".r": "R", ".ip
 
 def _canonical(call: Call, path: str) -> str:
     try:
-        return paths.canonical(path, aliases=call.workspace.behaviour.path_aliases)
+        found = paths.canonical(path, aliases=call.workspace.behaviour.path_aliases)
     except ValueError as error:
         raise invalid_parameter(str(error)) from error
+    if found.startswith(paths.DBFS):
+        raise invalid_parameter(f"Path ({path}) is not in the workspace.")
+    return found
 
 
 def _reach(call: Call, path: str) -> int:
@@ -160,8 +163,14 @@ def _without_suffix(path: str) -> str:
 
 
 def export(call: Call) -> JsonObject | Response:
-    """GET workspace/export: at most 10 MB (facts C); raw with direct_download=true."""
+    """GET workspace/export: at most 10 MB (facts C); raw with direct_download=true.
+
+    A notebook is exported as the source it was put in with, whether SOURCE or AUTO is asked for.
+    """
     asked = call.text("path")
+    form = call.request.args.get("format", "SOURCE")
+    if form not in ("SOURCE", "AUTO", "RAW"):
+        raise invalid_parameter(f"The format {form} is not played by the sandbox.")
     node = _visible(call, asked)
     if node.kind == DIRECTORY:
         raise invalid_parameter("The sandbox exports files and notebooks, not folders.")

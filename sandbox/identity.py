@@ -10,6 +10,7 @@ from sandbox import paths
 from sandbox.errors import JsonObject, invalid_parameter, not_found, path_missing, permission_denied
 from sandbox.job_rows import find
 from sandbox.jobs import missing, viewable
+from sandbox.oidc import ACCOUNT_ID
 from sandbox.permissions import (
     ADMINS,
     MANAGE,
@@ -48,7 +49,13 @@ def _group(name: str) -> JsonObject:
 
 def host_metadata(workspace: Workspace) -> JsonObject:
     """GET /.well-known/databricks-config: no token needed; the SDK asks at once (facts B7)."""
-    return {"oidc_endpoint": f"{workspace.url}/oidc", "workspace_id": WORKSPACE_ID, "cloud": "AWS"}
+    return {
+        "oidc_endpoint": f"{workspace.url}/oidc",
+        "account_id": ACCOUNT_ID,
+        "workspace_id": WORKSPACE_ID,
+        "cloud": "AWS",
+        "token_federation_default_oidc_audiences": [ACCOUNT_ID],
+    }
 
 
 def job_permissions(call: Call) -> JsonObject:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any, Literal
 
-from sandbox import compute, identity, job_rows, paths, runs
+from sandbox import compute, identity, job_rows, oidc, paths, runs
+from sandbox.cluster_libraries import Hold
 from sandbox.errors import JsonObject
 from sandbox.faults import Fault
+from sandbox.github_issuer import ISSUER, GitHubJob
+from sandbox.oidc import ServicePrincipal
 from sandbox.options import Limits
 from sandbox.permissions import ADMINS, Grant
 from sandbox.run_states import ACTIVE
@@ -115,6 +118,14 @@ class Levers:
         """
         return self._workspace.runner.read_file(path)
 
+    def uploads_under_way(self) -> int:
+        """How many large uploads are neither complete nor aborted."""
+        return self._workspace.uploads.under_way()
+
+    def end_uploads(self) -> None:
+        """Forget all large uploads that are under way, as if their sessions had expired."""
+        self._workspace.uploads.close()
+
     def delete_file(self, path: str) -> None:
         """Delete a file, or a folder with all in it."""
         self._workspace.tree.delete(paths.canonical(path))
@@ -132,25 +143,105 @@ class Levers:
         )
 
     def grant(self, principal: str, target: int | str, level: str) -> None:
-        """Give a user, or the group ``users``, a level on a job id, a folder or a volume's path.
+        """Give a user, or the group ``users``, a level on a job id, a path or a cluster id.
 
         Levels: CAN_VIEW, CAN_MANAGE_RUN, CAN_MANAGE, IS_OWNER on jobs; CAN_READ, CAN_EDIT,
-        CAN_MANAGE on folders; READ_VOLUME, WRITE_VOLUME on volumes.
+        CAN_MANAGE on folders; READ_VOLUME, WRITE_VOLUME on volumes; CAN_ATTACH_TO, CAN_RESTART,
+        CAN_MANAGE on clusters.
         """
         group = self._workspace.directory.user(principal) is None
         kind = "group_name" if group else "user_name"
-        self._workspace.directory.grant(*_object(target), Grant(kind, principal, level))
+        if oidc.is_service_principal(self._workspace, principal):
+            kind = "service_principal_name"
+        self._workspace.directory.grant(*_object(self._workspace, target), Grant(kind, principal, level))
 
     def deny(self, principal: str, target: int | str, keep: str = "NO_PERMISSIONS") -> None:
         """Let a user, even an admin, do at most ``keep`` there (no real workspace can)."""
         grant = Grant("user_name", principal, keep, cap=True)
-        self._workspace.directory.grant(*_object(target), grant)
+        self._workspace.directory.grant(*_object(self._workspace, target), grant)
+
+    # --- service principals and GitHub's ID tokens
+
+    def add_service_principal(
+        self,
+        application_id: str = "",
+        *,
+        secret: str = "",
+        admin: bool = False,
+        groups: Iterable[str] = (),
+    ) -> ServicePrincipal:
+        """Add a service principal; its rights are those that ``grant`` gives to its application id."""
+        member_of = (*groups, ADMINS) if admin else tuple(groups)
+        return oidc.add_service_principal(
+            self._workspace, application_id, secret=secret, groups=member_of
+        )
+
+    def add_federation_policy(
+        self,
+        application_id: str,
+        subject: str,
+        *,
+        issuer: str = ISSUER,
+        audiences: Sequence[str] = (),
+    ) -> str:
+        """Let whoever has an ID token with exactly these claims act as a service principal; the policy's id.
+
+        Without ``audiences`` it is the account's id, as in the account console.
+
+        Raises:
+            KeyError: no such service principal.
+        """
+        rules: JsonObject = {"issuer": issuer, "subject": subject}
+        if audiences:
+            rules["audiences"] = list(audiences)
+        return oidc.add_federation_policy(self._workspace, application_id, {"oidc_policy": rules})
+
+    def github_job(self, **known: Any) -> dict[str, str]:
+        """The environment variables of a GitHub job with `id-token: write`; fields of ``GitHubJob``."""
+        return self._workspace.issuer.admit(self._workspace.url, GitHubJob(**known))
+
+    def revoke_tokens(self) -> None:
+        """End all access tokens that /oidc/v1/token gave out."""
+        oidc.revoke_tokens(self._workspace)
 
     # --- compute and runs
 
     def put(self, kind: Literal["clusters", "policies", "pipelines"], document: JsonObject) -> str:
         """Add or replace a cluster (with "libraries"), a policy or a pipeline spec; its id."""
         return compute.put(self._workspace.store, kind, document)
+
+    def hold_cluster(
+        self, cluster_id: str, *, installing: str = "", starting: str = "", loading: str = ""
+    ) -> None:
+        """Keep a cluster at a step until ``release_cluster``; what is left out goes on as usual.
+
+        Args:
+            cluster_id: the cluster.
+            installing: the status in which new libraries stay while it runs, such as INSTALLING or FAILED.
+            starting: the state in which a start or restart stays, such as RESTARTING or ERROR.
+            loading: the status, after a start, of libraries that it had not loaded before.
+
+        Raises:
+            KeyError: no such cluster.
+        """
+        compute.hold(self._workspace, cluster_id, Hold(installing, starting, loading))
+
+    def release_cluster(self, cluster_id: str) -> None:
+        """Let a held cluster go on to the end of what it was doing."""
+        compute.release(self._workspace, cluster_id)
+
+    def cluster(self, cluster_id: str) -> JsonObject:
+        """A cluster with its ``library_statuses``.
+
+        Raises:
+            KeyError: no such cluster.
+        """
+        store = self._workspace.store
+        found = store.document("clusters", cluster_id)
+        if found is None:
+            raise KeyError(cluster_id)
+        held = store.document("libraries", cluster_id) or {}
+        return {**found, "library_statuses": held.get("library_statuses", [])}
 
     def hold_run(self, job_id: int | None, life_cycle: str = "RUNNING", **settings: Any) -> int:
         """Add an active run that executes nothing and stays until ``finish_run``; its run id.
@@ -231,10 +322,12 @@ class Levers:
             }
 
 
-def _object(target: int | str) -> tuple[str, str]:
+def _object(workspace: Workspace, target: int | str) -> tuple[str, str]:
     """The kind and the name under which access lists keep an object."""
     if isinstance(target, int):
         return "jobs", str(target)
+    if workspace.store.document("clusters", target) is not None:
+        return "clusters", target
     path = paths.canonical(target)
     volume = paths.volume_of(path)
     return ("directories", path) if volume is None else ("volumes", volume)

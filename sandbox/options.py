@@ -74,8 +74,31 @@ class Behaviour:
     """Largest file that workspace/export gives back, in bytes (facts C)."""
     volume_limit: int = 5 * 1024 * MIB
     """Largest single-shot upload to a volume in bytes (facts C)."""
+    large_uploads: Literal["multipart", "resumable", "disabled", "missing"] = "multipart"
+    """How a volume takes large files (facts C): in parts as on AWS and Azure, in chunks one after the
+    other as on GCP, not by signed addresses (403), or not at all (404)."""
+    upload_conflict: Literal["complete", "initiate"] = "complete"
+    """When a large upload with overwrite=false is told that the file is there (facts C): at its end,
+    or at its beginning as well."""
+    dbfs: Literal["open", "disabled"] = "open"
+    """Whether the DBFS root is there for everybody (facts C), or turned off, as in new workspaces."""
+    address_life_s: int = 3600
+    """How long a signed address is good at most, in seconds; 0 makes all of them expire at once."""
+    second_version: Literal["installed", "refused"] = "installed"
+    """What a running cluster does with a second version of a library: unverified in facts B8, so played
+    both ways. Neither takes effect before the restart."""
+    uninstall_when_stopped: Literal["at-start", "at-once"] = "at-start"
+    """When a stopped cluster drops what is uninstalled: unverified in facts B8, so played both ways."""
     request_limit: int = 10 * MIB
     """Largest body of a Jobs API request in bytes (facts B3)."""
+    token_lifetime_s: int = 3600
+    """How long access tokens from /oidc/v1/token live, in seconds; a federated one at most as long
+    as its ID token (facts D)."""
+    token_leeway_s: int = 60
+    """By how many seconds the validity of an ID token may be missed (unverified)."""
+    clock_offset_s: int = 0
+    """By how many seconds the workspace's clock is ahead of this machine's: in Date headers and for the
+    validity of tokens. The issuer of GitHub's tokens keeps this machine's time."""
 
     def changed(self, changes: Mapping[str, Any]) -> Behaviour:
         """This behaviour with some points set.
@@ -118,3 +141,12 @@ class Options:
     """Where runs keep the environments they built; None takes a folder that goes at the end."""
     environ: Mapping[str, str] = field(default_factory=dict)
     """The environment that runs draw on: PATH, JAVA_HOME, proxies and package indexes."""
+
+
+def user_cache(environ: Mapping[str, str]) -> Path | None:
+    """Our folder among the user's caches (XDG Base Directory); None without a home."""
+    if environ.get("XDG_CACHE_HOME"):
+        return Path(environ["XDG_CACHE_HOME"], "spark-deploy", "sandbox")
+    if environ.get("HOME"):
+        return Path(environ["HOME"], ".cache", "spark-deploy", "sandbox")
+    return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-WORKSPACE, VOLUMES = "/Workspace", "/Volumes"
+WORKSPACE, VOLUMES, DBFS = "/Workspace", "/Volumes", "dbfs:"
 _ALIASED = ("Users", "Shared", "Repos")
 _VOLUME_DEPTH = 4
 
@@ -17,16 +17,21 @@ def canonical(path: str, *, aliases: bool = True) -> str:
     """The one spelling under which an object is stored.
 
     ``//`` collapses, a trailing slash goes, ``/Users/x`` becomes ``/Workspace/Users/x``; ``dbfs:``
-    before ``/Volumes`` goes. ``..`` is resolved, so nothing escapes.
+    before ``/Volumes`` goes, ``/dbfs/x`` becomes ``dbfs:/x``. ``..`` is resolved, so nothing escapes.
 
     Raises:
         ValueError: not an absolute path.
     """
-    plain = path.removeprefix("dbfs:") if path.startswith("dbfs:/Volumes") else path
+    in_dbfs = path.startswith("dbfs:/") and not path.startswith("dbfs:/Volumes")
+    plain = path.removeprefix(DBFS)
     if not plain.startswith("/"):
         raise ValueError(f"Path ({path}) is not absolute.")
     plain = posixpath.normpath(re.sub("/+", "/", plain))
+    if in_dbfs:
+        return DBFS if plain == "/" else f"{DBFS}{plain}"
     first = plain.split("/")[1]
+    if first == "dbfs":
+        return canonical(f"{DBFS}/{plain.removeprefix('/dbfs').lstrip('/')}")
     if f"/{first}" in (WORKSPACE, VOLUMES):
         return plain
     if first in _ALIASED and not aliases:

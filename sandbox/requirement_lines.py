@@ -1,8 +1,8 @@
 """Reads what a job says about its libraries, and rewrites workspace paths to local ones.
 
-Owns the two descriptions: `libraries` of a classic task and `spec.dependencies` of a serverless
-environment, which are lines of pip's requirements-file format. Files come through a `Fetch` that
-the caller passes. Must not install anything.
+Owns the two descriptions: `libraries` of a classic task and `spec` of a serverless environment,
+whose `dependencies` are lines of pip's requirements-file format; and which of them the runtime
+refuses. Files come through a `Fetch` that the caller passes. Must not install anything.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+from sandbox.runtimes import SERVERLESS, Runtime
 
 Fetch = Callable[[str], Path]
 """Gives a workspace file, under its own base name, as a local file."""
@@ -20,7 +22,10 @@ Fetch = Callable[[str], Path]
 NOT_PLAYED: Final = "is not played by the embedded workspace"
 
 _OBJECT_STORAGE: Final = re.compile(r"(s3[an]?|abfss?|wasbs?|gs|gcs|adls?):", re.IGNORECASE)
-_SCHEME: Final = re.compile(r"^(?:dbfs:(?=/Volumes/)|file:(?://)?(?=/(?:Volumes|Workspace)/))")
+_FILE_SCHEME: Final = re.compile(r"^file:(?://)?(?=/(?:Volumes|Workspace|dbfs)/)")
+_FUSE: Final = re.compile(r"^/dbfs(?=/)")
+_VOLUME: Final = re.compile(r"^dbfs:(?=/Volumes/)")
+_EGG: Final = re.compile(r"[^;#]*\.egg\s*(?:[;#].*)?", re.IGNORECASE)
 _COMMENT: Final = re.compile(r"(^|\s)#.*$")
 _INCLUDE: Final = re.compile(r"(?:-r\s*=?|--requirement(?:\s+|=))\s*(?P<path>.+)")
 _CONSTRAINT: Final = re.compile(r"(?:-c\s*=?|--constraint(?:\s+|=))\s*(?P<path>.+)")
@@ -55,14 +60,26 @@ class Step:
 
 @dataclass(frozen=True)
 class Requirements:
-    """All that a task needs: installations in their order, and jars for the class path."""
+    """All that a task needs: installations in their order, jars for the class path, and eggs.
+
+    Jars and eggs are local files. They change no environment: they go on the paths of each run.
+    """
 
     steps: tuple[Step, ...] = ()
     jars: tuple[Path, ...] = ()
+    eggs: tuple[Path, ...] = ()
+
+
+_Each = TypeVar("_Each")
+
+
+def _distinct(values: Iterable[_Each]) -> tuple[_Each, ...]:
+    """Each value once, in the order of their first appearance."""
+    return tuple(dict.fromkeys(values))
 
 
 def workspace_path(reference: str) -> str:
-    """The path to ask the workspace for: one spelling of the volume and file forms, others as is.
+    """The path to ask the workspace for: one spelling of the volume, file and DBFS forms.
 
     Raises:
         InstallationError: the reference names object storage, which no workspace token reaches
@@ -72,26 +89,55 @@ def workspace_path(reference: str) -> str:
         raise InstallationError(
             f"Library installation failed: object storage can't be reached: {reference}"
         )
-    return _SCHEME.sub("", reference, count=1)
+    return _VOLUME.sub("", _FUSE.sub("dbfs:", _FILE_SCHEME.sub("", reference)))
 
 
-def of_libraries(libraries: Iterable[Mapping[str, object]], fetch: Fetch) -> Requirements:
+def of_libraries(
+    libraries: Iterable[Mapping[str, object]], fetch: Fetch, runtime: Runtime
+) -> Requirements:
     """What the `libraries` of a classic task ask for.
 
     Each library is a step of its own: a cluster installs one after the other, so that of two
     versions in one list the last one wins instead of conflicting.
 
     Raises:
-        InstallationError: a file is missing, or the kind of library can't be installed.
+        InstallationError: a file is missing, or this runtime can't install that kind of library.
     """
     steps: list[Step] = []
     jars: list[Path] = []
+    eggs: list[Path] = []
+    fetch = _library_fetch(fetch, runtime)
     for library in libraries:
         if isinstance(jar := library.get("jar"), str):
             jars.append(fetch(workspace_path(jar)))
+        elif isinstance(egg := library.get("egg"), str):
+            if not runtime.takes_eggs:
+                raise _no_egg(egg, runtime)
+            eggs.append(fetch(workspace_path(egg)))
         else:
             steps.append(_step_of(library, fetch))
-    return Requirements(tuple(dict.fromkeys(steps)), tuple(dict.fromkeys(jars)))
+    return Requirements(_distinct(steps), _distinct(jars), _distinct(eggs))
+
+
+def _library_fetch(fetch: Fetch, runtime: Runtime) -> Fetch:
+    """`fetch`, without libraries in DBFS where the runtime refuses them (facts A3)."""
+
+    def fetch_library(path: str) -> Path:
+        if path.startswith("dbfs:") and not runtime.takes_dbfs_libraries:
+            raise InstallationError(
+                f"Library installation failed: Library from {path} : DBFS library installations "
+                f"are not supported on {runtime}. Error code: DRIVER_LIBRARY_INSTALLATION_FAILURE"
+            )
+        return fetch(path)
+
+    return fetch_library
+
+
+def _no_egg(reference: str, runtime: Runtime) -> InstallationError:
+    return InstallationError(
+        f"Library installation failed: Library from {reference} : eggs are not supported on "
+        f"{runtime}, only on runtimes before 14.0. Error code: DRIVER_LIBRARY_INSTALLATION_FAILURE"
+    )
 
 
 def _step_of(library: Mapping[str, object], fetch: Fetch) -> Step:
@@ -109,24 +155,23 @@ def _step_of(library: Mapping[str, object], fetch: Fetch) -> Step:
         case {"pypi": {"package": str() as package, **more}}:
             repository = [f"--index-url {more['repo']}"] if more.get("repo") else []
             return _step([*repository, package], fetch)
-        case {"egg": str() as reference}:
-            raise InstallationError(
-                f"Library installation failed: {reference} is an egg, "
-                "which runtimes from 14.0 on do not install (SDK docstring of Library.egg)."
-            )
         case _:
             kind = ", ".join(library) or "empty library"
             raise InstallationError(f"Library installation failed: {kind} {NOT_PLAYED}.")
 
 
-def of_dependencies(dependencies: Sequence[str], fetch: Fetch) -> Requirements:
-    """What the `spec.dependencies` of a serverless environment ask for, in one installation.
+def of_dependencies(
+    dependencies: Sequence[str], fetch: Fetch, *, java_dependencies: Sequence[str] = ()
+) -> Requirements:
+    """What the `spec` of a serverless environment asks for: lines in one installation, and jars.
 
     Raises:
         InstallationError: a file is missing, or a line can't be played.
     """
+    fetch = _library_fetch(fetch, SERVERLESS)
     step = _step(dependencies, fetch)
-    return Requirements((step,) if step.lines else ())
+    jars = [fetch(workspace_path(jar)) for jar in java_dependencies]
+    return Requirements((step,) if step.lines else (), _distinct(jars))
 
 
 def _step(dependencies: Sequence[str], fetch: Fetch) -> Step:
@@ -134,7 +179,7 @@ def _step(dependencies: Sequence[str], fetch: Fetch) -> Step:
     constraints: list[str] = []
     for option, line in _expanded(dependencies, fetch, folder="", above=()):
         (constraints if option else lines).append(line)
-    return Step(tuple(dict.fromkeys(lines)), tuple(dict.fromkeys(constraints)))
+    return Step(_distinct(lines), _distinct(constraints))
 
 
 def _expanded(
@@ -192,6 +237,8 @@ def _localised(line: str, fetch: Fetch) -> str:
         raise InstallationError(
             f"Library installation failed: a folder of the workspace {NOT_PLAYED}: {line}"
         )
+    if _PATH.match(line) and _EGG.fullmatch(line):
+        raise _no_egg(line, SERVERLESS)
     if _PATH.match(line):
         raise InstallationError(
             f"Library installation failed: a path to no archive {NOT_PLAYED}: {line}"

@@ -22,6 +22,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sandbox import paths
+from sandbox.cluster_libraries import on_its_cluster
 from sandbox.errors import JsonObject
 from sandbox.run_rows import RunRows
 from sandbox.run_states import (
@@ -266,7 +267,10 @@ class Runner:
     def _execute(self, run_id: int, plan: Mapping[str, Any], task: Mapping[str, Any]) -> _Ended:
         cancelled = self._cancelled[run_id]
         done = self._with_executor().run_task(
-            task, settings=plan["settings"], parameters=plan["parameters"], cancelled=cancelled
+            on_its_cluster(self._store, task),
+            settings=plan["settings"],
+            parameters=plan["parameters"],
+            cancelled=cancelled,
         )
         result = SUCCESS if done.succeeded else CANCELED if cancelled.is_set() else FAILED
         output: JsonObject = {"logs": done.logs, "logs_truncated": False}
@@ -299,7 +303,9 @@ class Runner:
                         prefix="sandbox-runs-", ignore_cleanup_errors=True
                     )
                     self._cache = Path(self._own_cache.name)
-                self._executor = Executor(self._cache, self.read_file, self._environ)
+                self._executor = Executor(
+                    self._cache, self.read_file, self._environ, self._version_of_cluster
+                )
             return self._executor
 
     def restart_cluster(self, cluster_id: str) -> None:
@@ -308,6 +314,10 @@ class Runner:
             executor = self._executor
         if executor is not None:
             executor.restart_cluster(cluster_id)
+
+    def _version_of_cluster(self, cluster_id: str) -> str:
+        cluster = self._store.document("clusters", cluster_id) or {}
+        return str(cluster.get("spark_version") or "")
 
     def read_file(self, path: str) -> bytes:
         """The content of a file by any spelling of its path.

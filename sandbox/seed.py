@@ -10,8 +10,10 @@ A seed folder holds
                            other fields are notes for readers
     files/Workspace/...    workspace files and folders
     files/Volumes/c/s/v/.. volumes and their files
+    files/dbfs/..          files in DBFS
     clusters/*.json        clusters, with "libraries"
     policies/*.json        cluster policies
+    service_principals/*.json  {"application_id", "secret", "groups", "federation_policies": [...]}
     pipelines/*.json       pipeline specs
 All parts may be missing. A job without a name takes the name of its file.
 """
@@ -22,7 +24,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import compute, job_rows, paths
+from sandbox import compute, job_rows, oidc, paths
 from sandbox.errors import JsonObject
 from sandbox.permissions import grant_from
 from sandbox.volumes import create_volume
@@ -58,6 +60,8 @@ def seed(workspace: Workspace, folder: Path) -> Seeded:
         for kind in compute.KINDS:
             for file in sorted((folder / kind).glob("*.json")):
                 compute.put(workspace.store, kind, _json(file))
+        for file in sorted((folder / "service_principals").glob("*.json")):
+            _service_principal(workspace, file, _json(file))
         files = _files(workspace, folder / "files")
     return Seeded(len(job_files), files)
 
@@ -97,12 +101,28 @@ def _job(workspace: Workspace, file: Path, job: JsonObject) -> None:
         raise SeedError(f"The seed file {file} can't be used: {error}") from error
 
 
+def _service_principal(workspace: Workspace, file: Path, document: JsonObject) -> None:
+    name, secret = document.get("application_id"), document.get("secret", "")
+    groups, policies = document.get("groups", []), document.get("federation_policies", [])
+    if not isinstance(name, str) or not name or not isinstance(secret, str):
+        raise SeedError(f"The seed file {file} has no application_id, or a secret that is no text.")
+    if not isinstance(groups, list) or not isinstance(policies, list):
+        raise SeedError(f"In the seed file {file}, groups or federation_policies is no list.")
+    oidc.add_service_principal(workspace, name, secret=secret, groups=[str(one) for one in groups])
+    for policy in policies:
+        try:
+            oidc.add_federation_policy(workspace, name, policy if isinstance(policy, dict) else {})
+        except ValueError as error:
+            raise SeedError(f"The seed file {file} can't be used: {error}") from error
+
+
 def _files(workspace: Workspace, folder: Path) -> int:
     count = 0
     for file in sorted(folder.rglob("*")):
         path = "/" + file.relative_to(folder).as_posix()
-        if path.split("/")[1] not in ("Workspace", "Volumes"):
-            raise SeedError(f"The seed file {file} lies neither in Workspace nor in Volumes.")
+        if path.split("/")[1] not in ("Workspace", "Volumes", "dbfs"):
+            raise SeedError(f"The seed file {file} lies in none of Workspace, Volumes and dbfs.")
+        path = paths.canonical(path)
         volume = paths.volume_of(path)
         if volume is not None and workspace.store.document("volumes", volume) is None:
             create_volume(workspace, volume, workspace.options.user)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from types import TracebackType
 from typing import Any
@@ -21,7 +22,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
-from sandbox import compute, control, files, identity, jobs, runs, volumes
+from sandbox import compute, control, dbfs, files, identity, jobs, multipart, oidc, runs, volumes
 from sandbox.errors import ApiError, unauthenticated
 from sandbox.faults import Fault
 from sandbox.levers import Levers
@@ -39,10 +40,13 @@ _ROUTES: tuple[Route, ...] = (
     *runs.ROUTES,
     *files.ROUTES,
     *volumes.ROUTES,
+    *multipart.ROUTES,
+    *dbfs.ROUTES,
     *identity.ROUTES,
     *compute.ROUTES,
 )
 _HOST_METADATA = "/.well-known/databricks-config"
+_NOBODY = User("", 0)
 _KEPT_BODY = 1024 * 1024
 _POLL_S, _CLOSE_S = 0.02, 0.5
 
@@ -146,6 +150,10 @@ class _Application:
         self._admin_token = admin_token
         self._map = url_map(_ROUTES)
 
+    def clock_offset_s(self) -> int:
+        """By how many seconds the workspace's clock is ahead, for Date headers."""
+        return self._workspace.behaviour.clock_offset_s
+
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
         started = perf_counter()
@@ -191,7 +199,8 @@ class _Application:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             return None
-        return self._workspace.directory.user_for(token.strip())
+        given = token.strip()
+        return self._workspace.directory.user_for(given) or oidc.user_for(self._workspace, given)
 
     def _respond(
         self, request: Request, user: User | None, fault: Fault | None
@@ -224,8 +233,10 @@ class _Application:
         try:
             if request.path == _HOST_METADATA:
                 return json_response(identity.host_metadata(self._workspace)), None
-            self._admit(request)
-            return self._handle(request, user)
+            if oidc.is_open(request.path):
+                return oidc.open_answer(self._workspace, request), None
+            with self._admitted(request):
+                return self._handle(request, user)
         except ApiError as error:
             return error.response(), _json_body(request)
         except HTTPException as error:
@@ -238,10 +249,18 @@ class _Application:
                 500, "INTERNAL_ERROR", "The sandbox broke; see its log."
             ).response(), None
 
-    def _admit(self, request: Request) -> None:
-        """Take a token of the rate limits (facts B5)."""
+    @contextmanager
+    def _admitted(self, request: Request) -> Iterator[None]:
+        """Take a token of the rate limits and a place among those at once (facts B5)."""
         limits = self._workspace.rate_limits
-        if limits is None or limits.admit(request.method, request.path):
+        if limits is None:
+            yield
+            return
+        if limits.admit(request.method, request.path) and limits.enter(request.path):
+            try:
+                yield
+            finally:
+                limits.leave(request.path)
             return
         style = self._workspace.behaviour.retry_after
         sometimes = style == "sometimes" and limits.refused % 2 == 1
@@ -254,7 +273,7 @@ class _Application:
         )
 
     def _handle(self, request: Request, user: User | None) -> tuple[Response, Any]:
-        if user is None:
+        if user is None and not request.path.startswith(multipart.STORAGE):
             raise unauthenticated(token_sent="Authorization" in request.headers)
         try:
             route, places = self._map.bind_to_environ(request.environ).match()
@@ -262,9 +281,8 @@ class _Application:
             raise ApiError(
                 404, "ENDPOINT_NOT_FOUND", f"No API found for '{request.method} {request.path}'"
             ) from None
-        call = Call(
-            self._workspace, user, request, {key: str(value) for key, value in places.items()}
-        )
+        found = {key: str(value) for key, value in places.items()}
+        call = Call(self._workspace, user or _NOBODY, request, found)
         if route.alone:
             # Read the body first: a slow client must not keep the others waiting.
             request.get_data(cache=True, parse_form_data=True)

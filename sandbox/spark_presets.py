@@ -47,6 +47,11 @@ class Scratch:
         """SPARK_CONF_DIR of the task."""
         return self.root / "conf"
 
+    @property
+    def eggs(self) -> Path:
+        """Where eggs are unpacked; it does not exist before."""
+        return self.root / "eggs"
+
     def make(self) -> None:
         """Make the folders."""
         for folder in (self.home, self.temporary, self.conf):
@@ -57,11 +62,13 @@ def spark_settings(scratch: Scratch, jars: Sequence[Path]) -> dict[str, str]:
     """Spark settings for one small local run: no user interface, few tasks, nothing left behind."""
     # C1 only and the serial collector: a JVM that lives for seconds saves a third of its time.
     java = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    folders = {"derby.system.home": scratch.temporary, "java.io.tmpdir": scratch.temporary}
+    java += "".join(f' -D{name}="{folder}"' for name, folder in folders.items())
     settings = {
         "spark.master": "local[2]",
         "spark.default.parallelism": "1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.extraJavaOptions": f'{java} -Dderby.system.home="{scratch.temporary}"',
+        "spark.driver.extraJavaOptions": java,
         "spark.driver.host": "127.0.0.1",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.warehouse.dir": str(scratch.root / "warehouse"),
@@ -81,11 +88,21 @@ def write_conf(scratch: Scratch, jars: Sequence[Path]) -> None:
 
 
 def task_environment(
-    environ: Mapping[str, str], *, scratch: Scratch, python: Path, java_home: Path
+    environ: Mapping[str, str],
+    *,
+    scratch: Scratch,
+    python: Path,
+    java_home: Path,
+    python_path: Sequence[Path] = (),
 ) -> dict[str, str]:
-    """The environment variables of a task: of `environ` only PATH, so that no credential leaks."""
+    """The environment variables of a task: of `environ` only PATH, so that no credential leaks.
+
+    `python_path` reaches the executors too: local ones take over PYTHONPATH of the driver.
+    """
     path = [str(python.parent), str(java_home / "bin"), environ.get("PATH", os.defpath)]
+    python_paths = {"PYTHONPATH": os.pathsep.join(map(str, python_path))} if python_path else {}
     return {
+        **python_paths,
         "HOME": str(scratch.home),
         "JAVA_HOME": str(java_home),
         "LANG": "C.UTF-8",

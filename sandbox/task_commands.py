@@ -15,7 +15,13 @@ from sandbox.requirement_lines import NOT_PLAYED, Fetch, InstallationError, work
 from sandbox.task_values import TaskError, text
 
 CODE_KINDS: Final = frozenset(
-    {"python_wheel_task", "spark_python_task", "spark_submit_task", "notebook_task"}
+    {
+        "notebook_task",
+        "python_wheel_task",
+        "spark_jar_task",
+        "spark_python_task",
+        "spark_submit_task",
+    }
 )
 """The task kinds that execute code, and that `command_of` knows."""
 
@@ -26,6 +32,9 @@ _NOTEBOOK_HEADER: Final = b"# Databricks notebook source"
 _SUBMIT_FILES: Final = frozenset({"--py-files", "--jars", "--files", "--archives"})
 _SUBMIT_FLAGS: Final = frozenset({"--verbose", "-v", "--supervise"})
 _SUBMIT_FIXED: Final = frozenset({"--master", "--deploy-mode", "--executor-cores"})
+_SUBMIT_MAVEN: Final = frozenset({"--packages", "--exclude-packages", "--repositories"})
+_NO_APPLICATION_FILE: Final = "spark-internal"
+"""What spark-submit takes where the main class comes with the jars, and not in a file of its own."""
 
 
 def command_of(
@@ -59,6 +68,8 @@ def command_of(
             return script_command(code, environment, fetch)
         case "notebook_task":
             return notebook_command(code, environment, parameters, fetch)
+        case "spark_jar_task":
+            return jar_command(code, environment)
         case _:
             return submit_command(code, environment, fetch)
 
@@ -112,11 +123,22 @@ def notebook_command(
     return [environment.python, "-P", _NOTEBOOK_LAUNCHER, notebook, json.dumps(widgets)]
 
 
+def jar_command(task: Mapping[str, object], environment: Environment) -> Command:
+    """The command of a spark_jar_task; its jars come with Spark's settings, in `spark.jars`.
+
+    Job parameters are not pushed down: a main class has no keyword arguments (Databricks docs,
+    "Configure task parameters").
+    """
+    main: Command = ["--class", _required(task, "main_class_name"), _NO_APPLICATION_FILE]
+    return [environment.spark_submit, *main, *_arguments(task)]
+
+
 def submit_command(task: Mapping[str, object], environment: Environment, fetch: Fetch) -> Command:
     """The command of a spark_submit_task: the real spark-submit, with local copies of its files.
 
     Raises:
-        TaskError: a parameter is one that Databricks sets itself, or the application is missing.
+        TaskError: a parameter is one that Databricks sets itself or that is not played, or the
+            application is missing.
     """
     command: Command = [environment.spark_submit]
     rest = iter(_arguments(task))
@@ -128,6 +150,8 @@ def submit_command(task: Mapping[str, object], environment: Environment, fetch: 
             raise TaskError(
                 f"{name} can't be given: Databricks configures it (Jobs API docs, SparkSubmitTask)."
             )
+        if name in _SUBMIT_MAVEN:
+            raise TaskError(f"{name}, which loads from Maven repositories, {NOT_PLAYED}.")
         command.append(name)
         if name not in _SUBMIT_FLAGS:
             value = value if glued else next(rest, "")
@@ -140,7 +164,8 @@ def _application(path: str, fetch: Fetch) -> Path:
     try:
         return fetch(workspace_path(path))
     except InstallationError as missing:
-        raise TaskError(f"Cannot read the python file {path}: {missing}") from missing
+        kind = "jar" if path.endswith(".jar") else "python file"
+        raise TaskError(f"Cannot read the {kind} {path}: {missing}") from missing
 
 
 def _local_list(value: str, fetch: Fetch) -> str:

@@ -101,6 +101,7 @@ class Tree:
                 raise IsADirectoryError(path)
             else:
                 object_id = node.object_id
+            self._store.run("DELETE FROM chunks WHERE object_id = ?", object_id)
             size = self._fill(object_id, content)
             self._store.run(
                 "UPDATE nodes SET kind = ?, language = ?, size = ?, modified_at = ? WHERE path = ?",
@@ -130,9 +131,8 @@ class Tree:
         )
         return object_id
 
-    def _fill(self, object_id: int, content: IO[bytes]) -> int:
-        self._store.run("DELETE FROM chunks WHERE object_id = ?", object_id)
-        size = place = 0
+    def _fill(self, object_id: int, content: IO[bytes], place: int = 0) -> int:
+        size = 0
         while piece := content.read(_PIECE):
             self._store.run(
                 "INSERT INTO chunks (object_id, place, data) VALUES (?, ?, ?)",
@@ -142,6 +142,31 @@ class Tree:
             )
             size, place = size + len(piece), place + 1
         return size
+
+    def append(self, node: Node, data: bytes) -> None:
+        """Add bytes to the end of a file."""
+        with self._store.transaction():
+            place, start = node.size // _PIECE, node.size // _PIECE * _PIECE
+            whole = b"".join(self.pieces(node, start)) + data
+            self._store.run(
+                "DELETE FROM chunks WHERE object_id = ? AND place >= ?", node.object_id, place
+            )
+            self._fill(node.object_id, io.BytesIO(whole), place)
+            self._store.run(
+                "UPDATE nodes SET size = ?, modified_at = ? WHERE path = ?",
+                node.size + len(data),
+                now_ms(),
+                node.path,
+            )
+
+    def move(self, node: Node, path: str) -> None:
+        """Give a file another path; nothing may be there."""
+        self._store.run(
+            "UPDATE nodes SET path = ?, parent = ? WHERE path = ?",
+            path,
+            paths.parent(path),
+            node.path,
+        )
 
     def pieces(self, node: Node, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The content from byte ``start`` up to ``stop``, piece by piece.

@@ -1,7 +1,7 @@
 """Unity Catalog volumes: the Files API, and volumes themselves.
 
-Owns: fs/files, fs/directories and unity-catalog/volumes with their permissions. Multipart and
-resumable uploads are not played. Sources: facts C and the Files API docs.
+Owns: fs/files, fs/directories and unity-catalog/volumes with their permissions. Large uploads, in
+parts, are multipart.py's. Sources: facts C and the Files API docs.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def create_volume(workspace: Workspace, full_name: str, owner: str) -> JsonObjec
     return document
 
 
-def _place(call: Call) -> tuple[str, str]:
+def place(call: Call) -> tuple[str, str]:
     """The path of this call and the volume it lies in, which has to exist and be readable."""
     try:
         path = paths.canonical("/" + call.places["path"].lstrip("/"))
@@ -70,11 +70,12 @@ def _place(call: Call) -> tuple[str, str]:
     known = call.workspace.store.document("volumes", volume) is not None
     if not known:
         raise ApiError(404, "NOT_FOUND", f"Volume '{volume}' does not exist.")
-    _need(call, volume, VIEW, "READ VOLUME")
+    need(call, volume, VIEW, "READ VOLUME")
     return path, volume
 
 
-def _need(call: Call, volume: str, level: int, privilege: str) -> None:
+def need(call: Call, volume: str, level: int, privilege: str) -> None:
+    """Refuse whoever reaches less far than ``level`` on a volume."""
     if call.workspace.directory.reach(call.user, "volumes", [volume]) < level:
         raise ApiError(
             403,
@@ -113,8 +114,8 @@ def _done() -> Response:
 
 def upload(call: Call) -> Response:
     """PUT fs/files: an existing file is overwritten unless overwrite=false (facts C)."""
-    path, volume = _place(call)
-    _need(call, volume, MANAGE, "WRITE VOLUME")
+    path, volume = place(call)
+    need(call, volume, MANAGE, "WRITE VOLUME")
     overwrite = call.flag("overwrite", default=True)
     limit = call.workspace.behaviour.volume_limit
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
@@ -128,12 +129,13 @@ def upload(call: Call) -> Response:
             )
         spool.seek(0)
         with call.workspace.store.transaction():
-            _check_target(call, path, overwrite=overwrite)
+            check_target(call, path, overwrite=overwrite)
             call.workspace.tree.write(path, spool)
     return _done()
 
 
-def _check_target(call: Call, path: str, *, overwrite: bool) -> None:
+def check_target(call: Call, path: str, *, overwrite: bool) -> None:
+    """Refuse a path without its folder, and one that is taken (facts C)."""
     workspace = call.workspace
     above, node = paths.parent(path), workspace.tree.get(path)
     if workspace.behaviour.parents == "created":
@@ -153,7 +155,7 @@ def _check_target(call: Call, path: str, *, overwrite: bool) -> None:
 
 def download(call: Call) -> Response:
     """GET and HEAD fs/files; one range of bytes may be asked for."""
-    path, _ = _place(call)
+    path, _ = place(call)
     node = _file(call, path)
     wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", call.request.headers.get("Range", ""))
     start = int(wanted[1]) if wanted else 0
@@ -172,16 +174,16 @@ def download(call: Call) -> Response:
 
 def delete_file(call: Call) -> Response:
     """DELETE fs/files."""
-    path, volume = _place(call)
-    _need(call, volume, MANAGE, "WRITE VOLUME")
+    path, volume = place(call)
+    need(call, volume, MANAGE, "WRITE VOLUME")
     call.workspace.tree.delete(_file(call, path).path)
     return _done()
 
 
 def create_directory(call: Call) -> Response:
     """PUT fs/directories: with all parents; no error when it is there already."""
-    path, volume = _place(call)
-    _need(call, volume, MANAGE, "WRITE VOLUME")
+    path, volume = place(call)
+    need(call, volume, MANAGE, "WRITE VOLUME")
     try:
         call.workspace.tree.make_folders(path)
     except FileExistsError as error:
@@ -196,7 +198,7 @@ def create_directory(call: Call) -> Response:
 
 def list_directory(call: Call) -> JsonObject | Response:
     """GET fs/directories, page by page; HEAD answers whether it is there."""
-    path, _ = _place(call)
+    path, _ = place(call)
     folder = _folder(call, path)
     if call.request.method == "HEAD":
         return Response(status=200)
@@ -224,8 +226,8 @@ def _entry(node: Node) -> JsonObject:
 
 def delete_directory(call: Call) -> Response:
     """DELETE fs/directories: only an empty one."""
-    path, volume = _place(call)
-    _need(call, volume, MANAGE, "WRITE VOLUME")
+    path, volume = place(call)
+    need(call, volume, MANAGE, "WRITE VOLUME")
     folder = _folder(call, path)
     if call.workspace.tree.children(folder.path, limit=1):
         raise ApiError(

@@ -15,7 +15,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterable
-from time import monotonic
+from time import monotonic, time
 from typing import IO, Any, ClassVar, cast
 
 from werkzeug.exceptions import ClientDisconnected
@@ -83,6 +83,8 @@ class _Handler(WSGIRequestHandler):
     def finish(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             super().finish()
+        # A client that went in the middle of an answer makes the first close fail, and skips this one.
+        self.rfile.close()
         self.connections.closed(self.connection)
         if self._reset:
             # Only a close sends RST: the server's own shutdown, which follows, would send FIN.
@@ -92,6 +94,13 @@ class _Handler(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing: the server writes its own access log."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header: by the workspace's clock, which may be ahead of this machine's."""
+        offset = getattr(self.server.app, "clock_offset_s", None)
+        if timestamp is None and offset is not None:
+            timestamp = time() + offset()
+        return super().date_time_string(timestamp)
 
     def run_wsgi(self) -> None:
         environ = self.make_environ()

@@ -12,11 +12,13 @@ from typing import Any
 
 from sandbox import paths
 from sandbox.faults import Faults, RateLimits
+from sandbox.github_issuer import Issuer
 from sandbox.options import Behaviour, Limits, Options
 from sandbox.permissions import EVERYONE, Directory, Grant
 from sandbox.runner import Executes, Runner
 from sandbox.store import Store
 from sandbox.tree import Tree
+from sandbox.uploads import Uploads
 
 _REMEMBERED_CALLS = 50_000
 
@@ -70,6 +72,8 @@ class Workspace:
         self.store = Store(options.state)
         self.directory = Directory(self.store)
         self.tree = Tree(self.store)
+        self.uploads = Uploads()
+        self.issuer = Issuer(self.store)
         self.runner = Runner(
             self.store,
             self.tree,
@@ -100,4 +104,5 @@ class Workspace:
         """End runs and close the state."""
         self.stopping.set()
         self.runner.stop()
+        self.uploads.close()
         self.store.close()

@@ -10,7 +10,7 @@ import pytest
 import requests
 from databricks.sdk.errors import AlreadyExists, NotFound, PermissionDenied
 from databricks.sdk.service.catalog import VolumeType
-from databricks.sdk.service.workspace import ImportFormat, ObjectType
+from databricks.sdk.service.workspace import ExportFormat, ImportFormat, ObjectType
 
 from sandbox.options import MIB, Behaviour
 from sandbox.server import Sandbox
@@ -182,6 +182,23 @@ class TestImportAndExport:
         )
         assert base64.b64decode(answer.json()["content"]) == b"abc"
 
+    @pytest.mark.parametrize("form", [None, ExportFormat.SOURCE, ExportFormat.AUTO])
+    def test_a_notebook_is_exported_as_its_source(
+        self, workspace: Sandbox, form: ExportFormat | None
+    ) -> None:
+        source = b"# Databricks notebook source\n# MAGIC %pip install x\n"
+        workspace.put_notebook("/Users/a@b.c/etl", source)
+        with sdk_client(workspace) as client:
+            answer = client.workspace.export("/Users/a@b.c/etl", format=form)
+        assert answer.content is not None
+        assert base64.b64decode(answer.content) == source
+
+    def test_a_format_that_is_not_played_is_refused(self, workspace: Sandbox) -> None:
+        workspace.put_notebook("/Shared/etl")
+        query = {"path": "/Shared/etl", "format": "HTML"}
+        answer = call(workspace, "GET", "/api/2.0/workspace/export", params=query)
+        assert told(answer) == (400, "INVALID_PARAMETER_VALUE")
+
 
 class TestFolders:
     def test_spellings_of_one_path_name_one_object(self, workspace: Sandbox) -> None:
@@ -340,8 +357,9 @@ class TestVolumes:
             assert call(workspace, "PUT", path, data=b"x" * 11).status_code == 413
             assert call(workspace, "PUT", path, data=b"x" * 10).status_code == 204
 
-    def test_multipart_uploads_are_not_played(self, workspace: Sandbox) -> None:
+    def test_a_workspace_without_large_uploads_knows_no_such_call(self, workspace: Sandbox) -> None:
         workspace.add_volume("main.default.libs")
+        workspace.behave(large_uploads="missing")
         path = f"/api/2.0/fs/files{VOLUME}/x?action=initiate-upload"
         assert told(call(workspace, "POST", path)) == (404, "ENDPOINT_NOT_FOUND")
 

@@ -402,3 +402,25 @@ def test_a_restart_ends_what_ran_and_keeps_what_was_held(tmp_path: Path) -> None
     with running_workspace(executor=script, state=tmp_path / "state.db") as sandbox:
         assert state(sandbox, held) == "RUNNING"
         assert state(sandbox, ran) in ("INTERNAL_ERROR", "TERMINATED")
+
+
+def test_the_runtime_of_an_all_purpose_cluster_decides_what_a_task_may_install(
+    tmp_path: Path,
+) -> None:
+    egg = {"egg": "/Volumes/c/s/v/missing.egg"}
+    errors = {}
+    with running_workspace(cache=tmp_path) as workspace:
+        for version in ("13.3.x-scala2.12", "15.4.x-scala2.12"):
+            cluster = workspace.put("clusters", {"spark_version": version})
+            install = task("a", existing_cluster_id=cluster, libraries=[egg])
+            wheel = {"package_name": "x", "entry_point": "main"}
+            job_id = workspace.add_job({"tasks": [{**install, "python_wheel_task": wheel}]})
+            run_id = start(workspace, job_id)
+            wait_for(workspace, run_id, "TERMINATED", "INTERNAL_ERROR")
+            tasks: Any = get(workspace, run_id)["tasks"]
+            output = call(
+                workspace, "GET", f"{RUNS}/get-output", params={"run_id": tasks[0]["run_id"]}
+            )
+            errors[version] = output.json()["error"]
+    assert "missing.egg : file not found" in errors["13.3.x-scala2.12"]
+    assert "eggs are not supported" in errors["15.4.x-scala2.12"]

@@ -186,7 +186,7 @@ class TestSeed:
                 '{"settings": {}, "permissions": [{"user_name": "x", "permission_level": "ALL"}]}',
                 "There is no permission level 'ALL'",
             ),
-            ("files/Elsewhere/x", "", "lies neither in Workspace nor in Volumes"),
+            ("files/Elsewhere/x", "", "lies in none of Workspace, Volumes and dbfs"),
             ("files/Volumes/x.whl", "", "lies in no /Volumes/catalog/schema/volume"),
         ],
     )

@@ -20,13 +20,18 @@ from sandbox import paths
         ("/Volumes/a/b/c/x", "/Volumes/a/b/c/x"),
         ("dbfs:/Volumes/a/b/c/x", "/Volumes/a/b/c/x"),
         ("/Workspaces/x", "/Workspace/Workspaces/x"),
+        ("dbfs:/libs//x", "dbfs:/libs/x"),
+        ("dbfs:/../x", "dbfs:/x"),
+        ("dbfs:/", "dbfs:"),
+        ("/dbfs/libs/x", "dbfs:/libs/x"),
+        ("/dbfs/Volumes/a/b/c/x", "/Volumes/a/b/c/x"),
     ],
 )
 def test_a_spelling_is_stored_as(spelling: str, stored: str) -> None:
     assert paths.canonical(spelling) == stored
 
 
-@pytest.mark.parametrize("spelling", ["", "x.whl", "dbfs:/x", "s3://bucket/x"])
+@pytest.mark.parametrize("spelling", ["", "x.whl", "dbfs:x", "s3://bucket/x"])
 def test_a_path_that_is_not_absolute_is_refused(spelling: str) -> None:
     with pytest.raises(ValueError, match="is not absolute"):
         paths.canonical(spelling)

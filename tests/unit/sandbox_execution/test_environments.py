@@ -15,6 +15,7 @@ from sandbox.environments import (
     environment_key,
 )
 from sandbox.requirement_lines import InstallationError, Requirements, of_libraries
+from sandbox.runtimes import Runtime
 
 WHEEL = "/Workspace/libs/my_lib-1.0.0-py3-none-any.whl"
 
@@ -42,7 +43,7 @@ def files(workspace: Workspace, tmp_path: Path) -> WorkspaceFiles:
 
 
 def key_of(files: WorkspaceFiles) -> str:
-    return environment_key(of_libraries([{"whl": WHEEL}], files.fetch))
+    return environment_key(of_libraries([{"whl": WHEEL}], files.fetch, Runtime()))
 
 
 def test_a_file_keeps_its_base_name_and_its_content(files: WorkspaceFiles) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.execution import Executor, TaskResult, error_trace
+from sandbox.execution import Executor, TaskResult
 
 
 def read_nothing(path: str) -> bytes:
@@ -43,7 +43,19 @@ FAILING = {"condition_task": {"left": "{{input}}", "op": "LESS_THAN", "right": "
     ("task", "message"),
     [
         ({"run_job_task": {"job_id": 1}}, "run_job_task is not played"),
-        ({"spark_jar_task": {"main_class_name": "x"}}, "spark_jar_task is not played"),
+        ({"dbt_task": {"commands": []}}, "dbt_task is not played"),
+        (
+            {"spark_jar_task": {"main_class_name": "x", "jar_uri": "/Volumes/c/s/v/a.jar"}},
+            "Library from /Volumes/c/s/v/a.jar : file not found",
+        ),
+        (
+            {"spark_jar_task": {"main_class_name": "x"}, "environment_key": "jar"},
+            "Library from /Volumes/c/s/v/a.jar : file not found",
+        ),
+        (
+            {"python_wheel_task": WHEEL_TASK, "libraries": [{"egg": "/Volumes/c/s/v/a.egg"}]},
+            "eggs are not supported on the newest runtime",
+        ),
         ({"task_of_tomorrow": {}}, "task without a kind is not played"),
         ({}, "task without a kind is not played"),
         ({"for_each_task": {"inputs": "[1]"}}, "no task"),
@@ -68,6 +80,7 @@ def test_a_task_that_can_not_run_fails_and_says_why(
 ) -> None:
     environments = [
         {"environment_key": "base", "spec": {"base_environment": "/Workspace/env.yaml"}},
+        {"environment_key": "jar", "spec": {"java_dependencies": ["/Volumes/c/s/v/a.jar"]}},
         {"environment_key": "wheel", "spec": {"dependencies": ["dbfs:/Volumes/c/s/v/a.whl"]}},
     ]
     result = run(executor, task, {"environments": environments})
@@ -75,6 +88,43 @@ def test_a_task_that_can_not_run_fails_and_says_why(
     assert message in result.error
     assert result.task_key == "t"
     assert result.started_ms <= result.ended_ms
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"existing_cluster_id": "old"}, "a.egg : file not found"),
+        ({"existing_cluster_id": "new"}, "eggs are not supported on the runtime 15.4.x-scala2.12"),
+        ({"existing_cluster_id": "unknown"}, "eggs are not supported on the newest runtime"),
+        ({"job_cluster_key": "shared"}, "a.egg : file not found"),
+        ({"new_cluster": {"spark_version": "13.3.x-scala2.12"}}, "a.egg : file not found"),
+    ],
+)
+def test_the_runtime_of_the_tasks_cluster_decides_about_eggs(
+    tmp_path: Path, task: Mapping[str, object], message: str
+) -> None:
+    versions = {"old": "13.3.x-scala2.12", "new": "15.4.x-scala2.12"}
+    executor = Executor(
+        tmp_path, read_nothing, version_of_cluster=lambda name: versions.get(name, "")
+    )
+    shared = {"job_cluster_key": "shared", "new_cluster": {"spark_version": "10.4.x-scala2.12"}}
+    result = run(
+        executor,
+        {"python_wheel_task": WHEEL_TASK, "libraries": [{"egg": "/Volumes/v/a.egg"}], **task},
+        {"job_clusters": [shared]},
+    )
+    assert message in result.error
+
+
+@pytest.mark.parametrize("compute", [{}, {"existing_cluster_id": "c-1"}])
+def test_a_jar_for_another_scala_fails_the_task_that_has_it(
+    tmp_path: Path, compute: Mapping[str, object]
+) -> None:
+    executor = Executor(tmp_path, lambda _: b"a jar")
+    libraries = [{"jar": "/Volumes/c/s/v/lib_2.12-1.0.jar"}]
+    code = {"main_class_name": "com.example.Report"}
+    result = run(executor, {"spark_jar_task": code, "libraries": libraries, **compute})
+    assert result.error.startswith("java.lang.NoSuchMethodError: lib_2.12-1.0.jar is built for")
 
 
 def test_the_logs_of_a_condition_are_its_outcome(executor: Executor) -> None:
@@ -109,29 +159,3 @@ def test_a_cancelled_for_each_starts_nothing_more(executor: Executor) -> None:
         cancelled=cancelled,
     )
     assert (result.succeeded, result.error, result.logs) == (False, "Run cancelled.", "")
-
-
-LOGS = """\
-before
-Traceback (most recent call last):
-  File "a.py", line 1, in <module>
-KeyError: 'first'
-
-During handling of the above exception, another exception occurred:
-
-Traceback (most recent call last):
-  File "a.py", line 3, in <module>
-ValueError: Traceback (most recent call last): inside a message
-26/11/21 08:02:49 WARN Shutdown: late
-after
-"""
-
-
-def test_the_trace_is_the_last_one_and_ends_before_what_spark_logs() -> None:
-    trace = error_trace(LOGS)
-    assert trace.splitlines()[1].strip() == 'File "a.py", line 3, in <module>'
-    assert trace.endswith("inside a message")
-
-
-def test_logs_without_a_traceback_have_no_trace() -> None:
-    assert error_trace("all well\n") == ""

@@ -17,13 +17,19 @@ from sandbox.requirement_lines import (
     of_libraries,
     workspace_path,
 )
+from sandbox.runtimes import Runtime
 
+NEWEST = Runtime()
 WHEEL = "/Workspace/Shared/libs/my_lib-1.0.0-py3-none-any.whl"
 
 
 def fetch(path: str) -> Path:
     """A store that has every file, at a local path that shows what was asked for."""
     return Path("/local", path.lstrip("/"))
+
+
+def fetch_nothing(path: str) -> Path:
+    raise AssertionError(f"{path} was read")
 
 
 def lines_of(*dependencies: str) -> tuple[str, ...]:
@@ -56,12 +62,18 @@ class Texts:
         ("/Volumes/c/s/v/a.whl", "/Volumes/c/s/v/a.whl"),
         ("dbfs:/Volumes/c/s/v/a.whl", "/Volumes/c/s/v/a.whl"),
         ("dbfs:/FileStore/a.whl", "dbfs:/FileStore/a.whl"),
+        ("/dbfs/FileStore/a.whl", "dbfs:/FileStore/a.whl"),
+        ("file:/dbfs/FileStore/a.whl", "dbfs:/FileStore/a.whl"),
+        ("/dbfs/Volumes/c/s/v/a.whl", "/Volumes/c/s/v/a.whl"),
+        ("/dbfsx/a.whl", "/dbfsx/a.whl"),
         ("file:/Workspace/a.whl", "/Workspace/a.whl"),
         ("file:///Volumes/c/s/v/a.whl", "/Volumes/c/s/v/a.whl"),
         ("file:///etc/passwd", "file:///etc/passwd"),
     ],
 )
-def test_only_volume_and_file_schemes_are_taken_off_a_path(reference: str, path: str) -> None:
+def test_volumes_files_and_dbfs_have_one_spelling_and_other_paths_stay(
+    reference: str, path: str
+) -> None:
     assert workspace_path(reference) == path
 
 
@@ -186,7 +198,7 @@ def test_the_libraries_of_a_task_are_installed_one_after_the_other() -> None:
         {"pypi": {"package": "simplejson==3.18.0"}},
         {"pypi": {"package": "inner", "repo": "https://index.example/simple"}},
     ]
-    assert of_libraries(libraries, fetch).steps == (
+    assert of_libraries(libraries, fetch, NEWEST).steps == (
         Step(("file:///local/Volumes/c/s/v/a-1.0-py3-none-any.whl",)),
         Step(("simplejson==3.18.0",)),
         Step(("--index-url https://index.example/simple", "inner")),
@@ -194,24 +206,24 @@ def test_the_libraries_of_a_task_are_installed_one_after_the_other() -> None:
 
 
 def test_a_library_that_is_listed_twice_is_installed_once() -> None:
-    assert len(of_libraries([{"whl": WHEEL}, {"whl": WHEEL}], fetch).steps) == 1
+    assert len(of_libraries([{"whl": WHEEL}, {"whl": WHEEL}], fetch, NEWEST).steps) == 1
 
 
 def test_jars_go_to_the_class_path_and_are_not_installed() -> None:
-    found = of_libraries([{"jar": "/Volumes/c/s/v/a.jar"}], fetch)
+    found = of_libraries([{"jar": "/Volumes/c/s/v/a.jar"}], fetch, NEWEST)
     assert found == Requirements((), (Path("/local/Volumes/c/s/v/a.jar"),))
 
 
 def test_a_requirements_library_installs_what_its_file_lists(tmp_path: Path) -> None:
     store = Texts(tmp_path, {"/Workspace/r.txt": "numpy\npandas\n"})
-    found = of_libraries([{"requirements": "/Workspace/r.txt"}], store.fetch)
+    found = of_libraries([{"requirements": "/Workspace/r.txt"}], store.fetch, NEWEST)
     assert found.steps == (Step(("numpy", "pandas")),)
 
 
 @pytest.mark.parametrize(
     ("library", "message"),
     [
-        ({"egg": "dbfs:/FileStore/a.egg"}, "is an egg"),
+        ({"egg": "dbfs:/FileStore/a.egg"}, "eggs are not supported on the newest runtime"),
         ({"maven": {"coordinates": "g:a:1"}}, "maven is not played"),
         ({"cran": {"package": "x"}}, "cran is not played"),
         ({"requirements": "dbfs:/FileStore/r.txt"}, "must lie in"),
@@ -224,4 +236,58 @@ def test_a_library_that_can_not_be_installed_says_why(
     library: Mapping[str, object], message: str
 ) -> None:
     with pytest.raises(InstallationError, match=message):
-        of_libraries([library], fetch)
+        of_libraries([library], fetch, NEWEST)
+
+
+@pytest.mark.parametrize("key", ["13.3.x-scala2.12", "7.3.x-cpu-ml-scala2.12"])
+def test_an_egg_goes_to_the_path_of_a_runtime_that_takes_eggs(key: str) -> None:
+    found = of_libraries([{"egg": "/Volumes/c/s/v/a-1.0-py3.10.egg"}], fetch, Runtime(key))
+    assert found == Requirements(eggs=(Path("/local/Volumes/c/s/v/a-1.0-py3.10.egg"),))
+
+
+@pytest.mark.parametrize("key", ["14.0.x-scala2.12", "15.4.x-photon-scala2.12", "custom:x", ""])
+def test_an_egg_is_refused_before_it_is_read_by_all_other_runtimes(key: str) -> None:
+    with pytest.raises(InstallationError, match=r"a\.egg : eggs are not supported"):
+        of_libraries([{"egg": "/missing/a.egg"}], fetch_nothing, Runtime(key))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/Volumes/c/s/v/a.egg",
+        "my-lib @ /Volumes/c/s/v/a.egg",
+        "/Volumes/c/s/v/a.egg ; x",
+        "./a.EGG",
+    ],
+)
+def test_a_serverless_environment_takes_no_egg(line: str) -> None:
+    with pytest.raises(InstallationError, match="eggs are not supported on serverless compute"):
+        lines_of(line)
+
+
+@pytest.mark.parametrize("path", ["dbfs:/libs/{}", "/dbfs/libs/{}", "file:/dbfs/libs/{}"])
+@pytest.mark.parametrize(("kind", "name"), [("whl", "a-1-py3-none-any.whl"), ("jar", "a.jar")])
+def test_a_library_in_dbfs_is_for_runtimes_before_15_1(path: str, kind: str, name: str) -> None:
+    library = {kind: path.format(name)}
+    assert of_libraries([library], fetch, Runtime("15.0.x-scala2.12")) != Requirements()
+    for key in ("15.1.x-scala2.12", "16.4.x-scala2.13", ""):
+        with pytest.raises(InstallationError, match="DBFS library installations are not supported"):
+            of_libraries([library], fetch_nothing, Runtime(key))
+
+
+def test_an_egg_in_dbfs_is_for_runtimes_before_14_0() -> None:
+    found = of_libraries([{"egg": "dbfs:/libs/a.egg"}], fetch, Runtime("13.3.x-scala2.12"))
+    assert found.eggs == (Path("/local/dbfs:/libs/a.egg"),)
+
+
+def test_a_serverless_environment_takes_nothing_from_dbfs() -> None:
+    with pytest.raises(InstallationError, match="not supported on serverless compute"):
+        lines_of("dbfs:/libs/a-1.0-py3-none-any.whl")
+    with pytest.raises(InstallationError, match="not supported on serverless compute"):
+        of_dependencies([], fetch, java_dependencies=["dbfs:/libs/a.jar"])
+
+
+def test_java_dependencies_of_a_serverless_environment_go_to_the_class_path_once() -> None:
+    jar = "/Volumes/c/s/v/a.jar"
+    found = of_dependencies(["numpy"], fetch, java_dependencies=[jar, f"dbfs:{jar}"])
+    assert found == Requirements((Step(("numpy",)),), (Path("/local", jar.lstrip("/")),))

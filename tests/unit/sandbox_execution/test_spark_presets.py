@@ -29,10 +29,26 @@ def test_no_credential_of_the_parent_reaches_a_task(tmp_path: Path) -> None:
     assert given["HOME"] == str(tmp_path / "home")
 
 
+def test_eggs_are_on_the_path_of_python_and_without_any_there_is_none(tmp_path: Path) -> None:
+    def variables(*eggs: Path) -> dict[str, str]:
+        return task_environment(
+            {"PYTHONPATH": "/elsewhere"},
+            scratch=Scratch(tmp_path),
+            python=Path("/env/bin/python"),
+            java_home=Path("/java"),
+            python_path=eggs,
+        )
+
+    assert variables(Path("/a.egg"), Path("/b.egg"))["PYTHONPATH"] == "/a.egg:/b.egg"
+    assert "PYTHONPATH" not in variables()
+
+
 def test_all_that_spark_writes_lies_in_the_scratch_folder(tmp_path: Path) -> None:
     settings = spark_settings(Scratch(tmp_path), [])
     assert Path(settings["spark.sql.warehouse.dir"]).is_relative_to(tmp_path)
-    assert str(tmp_path) in settings["spark.driver.extraJavaOptions"]
+    for folder in ("derby.system.home", "java.io.tmpdir"):
+        option = f'-D{folder}="{tmp_path / "tmp"}"'
+        assert option in settings["spark.driver.extraJavaOptions"]
     assert settings["spark.driver.bindAddress"] == "127.0.0.1"
 
 

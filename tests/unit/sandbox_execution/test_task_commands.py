@@ -90,6 +90,30 @@ def test_spark_submit_gets_local_copies_of_its_files_and_all_else_as_it_is(
     assert command == ["/env/bin/spark-submit", *expected, "/local/Workspace/m.py", "x"]
 
 
+def test_a_jar_task_starts_its_main_class_with_its_parameters() -> None:
+    code = {"main_class_name": "com.example.Report", "parameters": ["--day", "1"]}
+    assert arguments_of("spark_jar_task", code, {"job": "parameter"}) == [
+        "/env/bin/spark-submit",
+        "--class",
+        "com.example.Report",
+        "spark-internal",
+        "--day",
+        "1",
+    ]
+
+
+def test_spark_submit_starts_the_main_class_of_an_application_jar() -> None:
+    parameters = ["--class", "com.example.Report", "--jars", "/Volumes/c/a.jar,dbfs:/b.jar"]
+    command = arguments_of(
+        "spark_submit_task", {"parameters": [*parameters, "/Volumes/m.jar", "x"]}
+    )
+    assert command[1:] == [
+        *("--class", "com.example.Report"),
+        *("--jars", "/local/Volumes/c/a.jar,/local/dbfs:/b.jar"),
+        *("/local/Volumes/m.jar", "x"),
+    ]
+
+
 def test_what_follows_the_application_belongs_to_the_application() -> None:
     command = arguments_of(
         "spark_submit_task", {"parameters": ["/Workspace/m.py", "--py-files", "/Workspace/a.zip"]}
@@ -141,7 +165,10 @@ def test_a_notebook_that_is_not_python_source_is_not_played(tmp_path: Path) -> N
         ("spark_python_task", {"python_file": "/Workspace/missing.py"}, "Cannot read the python"),
         ("notebook_task", {"notebook_path": "relative/in/git"}, "GIT"),
         ("notebook_task", {"notebook_path": "/Users/missing"}, "Unable to access the notebook"),
+        ("spark_jar_task", {"parameters": ["x"]}, "lacks main_class_name"),
         ("spark_submit_task", {"parameters": ["/Workspace/missing.py"]}, "Cannot read the python"),
+        ("spark_submit_task", {"parameters": ["/missing.jar"]}, "Cannot read the jar /missing.jar"),
+        ("spark_submit_task", {"parameters": ["--packages", "g:a:1", "/m.jar"]}, "not played"),
     ],
 )
 def test_a_task_that_can_not_be_started_says_why(
