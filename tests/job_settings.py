@@ -110,8 +110,9 @@ versions = st.one_of(
 )
 
 orders = st.builds(
-    lambda version, policy: Order(library(version), ROOT, policy),
+    lambda version, kind, policy: Order(library(version, kind), ROOT, policy),
     st.one_of(st.sampled_from(["1.4.0", "1.12.13", "2.0.0"]), versions),
+    st.sampled_from([Kind.WHEEL, Kind.WHEEL, Kind.JAR, Kind.EGG]),
     st.builds(
         Policy,
         st.sampled_from(Rule),
@@ -121,7 +122,7 @@ orders = st.builds(
     ),
 )
 
-# Half of all paths are wheels of the library inside the root: without them no plan would do a thing.
+# Two thirds of all paths are files of the library inside the root: without them no plan would do a thing.
 _names = st.sampled_from(
     ["sales_metrics", "Sales_Metrics", "sales-metrics", "sales.metrics", "other", "data-2"]
 )
@@ -129,6 +130,7 @@ _file_names = st.one_of(
     st.builds(wheel, versions),
     st.builds(wheel, versions, _names),
     st.builds("{}-{}.jar".format, _names, versions),
+    st.builds("{}-{}-{}.jar".format, _names, versions, st.sampled_from(["sources", "assembly"])),
     st.builds("{}-{}-py3.8.egg".format, _names, versions),
     st.builds("{}-{}-20250101-py3-none-any.whl".format, _names, versions),
     st.sampled_from(
@@ -166,6 +168,7 @@ _outside = st.sampled_from(
 _folders = st.one_of(_inside, _inside, _outside)
 paths = st.one_of(
     st.builds("{}/{}".format, _inside, st.builds(wheel, versions)),
+    st.builds("{}/sales-metrics-{}.{}".format, _inside, versions, st.sampled_from(["jar", "egg"])),
     st.builds("{}/{}".format, _folders, _file_names),
 )
 
@@ -200,6 +203,9 @@ parameters = st.one_of(
     st.builds(lambda files: ["--py-files", files, "/code/main.py"], _lists),
     st.builds(lambda files: [f"--py-files={files}", "/code/main.py"], _lists),
     st.builds(lambda files: [f"--py-files {files}", "/code/main.py", "--py-files", files], _lists),
+    st.builds(lambda files, path: ["--jars", files, "--class", "A", path], _lists, paths),
+    st.builds(lambda files, path: [f"--jars={files}", f"--files {files}", path], _lists, paths),
+    st.builds(lambda files: [f" --jars  '{files}'", "--archives", files, "/main.jar"], _lists),
     st.builds(lambda files: ["--conf", f"spark.submit.pyFiles={files}", "/code/main.py"], _lists),
     st.lists(st.one_of(_words, paths), max_size=4),
 )
@@ -226,14 +232,33 @@ _libraries = st.lists(
 )
 
 
+_runtimes = st.sampled_from(
+    [
+        "13.3.x-scala2.12",
+        "15.4.x-photon-scala2.12",
+        "18.x-scala2.13",
+        "custom:x",
+        "auto:latest",
+        "",
+        7,
+    ]
+)
+
+
 def _task(key: str, nested: bool) -> st.SearchStrategy[Settings]:
     optional: dict[str, st.SearchStrategy[Any]] = {
         "libraries": _libraries,
         "existing_cluster_id": st.just("0101-120000-abc"),
+        "new_cluster": st.builds(lambda key: {"spark_version": key}, _runtimes),
+        "job_cluster_key": st.just("shared"),
+        "environment_key": st.sampled_from(["default", "spare"]),
         "spark_submit_task": st.builds(lambda each: {"parameters": each}, parameters),
         "notebook_task": st.builds(lambda each: {"base_parameters": {"x": each}}, paths),
         "spark_python_task": st.builds(lambda each: {"python_file": each}, paths),
-        "spark_jar_task": st.builds(lambda each: {"jar_uri": each}, paths),
+        "spark_jar_task": st.one_of(
+            st.builds(lambda each: {"jar_uri": each}, paths),
+            st.builds(lambda name: {"main_class_name": name}, st.sampled_from(["a.Main", "", 7])),
+        ),
         "future_task": _json_values,
     }
     if not nested:
@@ -262,6 +287,10 @@ job_settings: st.SearchStrategy[Settings] = st.fixed_dictionaries(
     },
     optional={
         "environments": _keyed(["default", "Default", "spare"], _environment, 3),
+        "job_clusters": st.builds(
+            lambda key: [{"job_cluster_key": "shared", "new_cluster": {"spark_version": key}}],
+            _runtimes,
+        ),
         "libraries": _libraries,
         "parameters": st.lists(
             st.builds(lambda each: {"name": "p", "default": each}, paths), max_size=2
@@ -304,6 +333,7 @@ _field_names = st.sampled_from(
         "dependencies", "java_dependencies", "base_environment", "spark_submit_task", "parameters",
         "spark_jar_task", "jar_uri", "for_each_task", "task", "tags", "spark-deploy.pin",
         "deployment", "kind", "metadata_file_path", "continuous", "existing_cluster_id", "queue",
+        "new_cluster", "spark_version", "job_clusters", "job_cluster_key", "main_class_name",
     ]
 )  # fmt: skip
 _hostile_values = st.recursive(

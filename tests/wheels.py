@@ -66,7 +66,7 @@ def make_wheel(
     members: list[tuple[str, bytes]] = [(path, _bytes(data)) for path, data in files.items()]
     members += [(f"{info}/METADATA", _bytes(metadata)), (f"{info}/WHEEL", _bytes(wheel_metadata))]
     if entry_points:
-        members.append((f"{info}/entry_points.txt", _bytes(_entry_points_text(entry_points))))
+        members.append((f"{info}/entry_points.txt", _bytes(entry_points_text(entry_points))))
     if record is None:
         record = record_text(members, f"{info}/RECORD")
     everything: list[Member] = [*members, (f"{info}/RECORD", _bytes(record)), *unrecorded]
@@ -134,7 +134,8 @@ def _member(name: str, compression: int) -> zipfile.ZipInfo:
     return info
 
 
-def _entry_points_text(entry_points: EntryPoints) -> str:
+def entry_points_text(entry_points: EntryPoints) -> str:
+    """entry_points.txt of a wheel or an egg."""
     blocks = []
     for group, entries in entry_points.items():
         lines = [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]

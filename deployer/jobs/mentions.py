@@ -7,7 +7,7 @@ errs on the side of a mention too many. Must not decide what is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -19,6 +19,8 @@ _ESCAPED_BLANK = re.compile(r"\\[nrt]")  # a line break in a script that is JSON
 _WORD = re.compile(r"[^\s\"'<>|,;=()\[\]{}#:!\\]++")
 _SLASHES = re.compile(r"/++(?:\./++)*+")  # any number of slashes, and steps that go nowhere
 _ENDING = re.compile(r"\.[A-Za-z]\w{0,9}$")  # of a file; `libs-1.0` may well be a folder
+_LIBRARY = re.compile(r"\.(?:whl|egg|jar)", re.I)
+_LONG = 2_000  # characters; notebooks have millions
 _LIBRARY_ENDING = re.compile(r"\.(?:whl|egg|jar)$", re.I)
 
 
@@ -26,8 +28,18 @@ def file_names_in(document: object) -> frozenset[str]:
     """Base names of all library files that any string of `document` mentions."""
     names: set[str] = set()
     for text in _spellings(document):
-        names.update(_NO_FILE_NAME.split(span.of(text))[-1] for span in spans.mentions(text))
+        for part in _with_libraries(text):
+            names.update(_NO_FILE_NAME.split(span.of(part))[-1] for span in spans.mentions(part))
     return frozenset(names)
+
+
+def _with_libraries(text: str) -> Iterable[str]:
+    """The parts of `text` to look at closely: of a long one, the lines that name a library file."""
+    if len(text) < _LONG:
+        return (text,)
+    if not _LIBRARY.search(text):
+        return ()
+    return (line for line in text.splitlines() if _LIBRARY.search(line))
 
 
 def searches_folder(document: object, root: str) -> bool:

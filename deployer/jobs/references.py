@@ -22,6 +22,7 @@ from deployer.jobs.paths import canonical, file_name, is_unresolved, respelled
 from deployer.jobs.places import Place, Step, elements, strings
 from deployer.jobs.spans import Span, SpanKind
 from deployer.library.coordinates import Coordinate, parse_maven, parse_requirement
+from deployer.library.model import Kind
 from deployer.library.names import NameProblem, ParsedName, parse_file_name
 
 
@@ -32,8 +33,10 @@ class Site(StrEnum):
     JOB_LIBRARY = "job-level library"
     ENVIRONMENT = "environment dependency"
     PY_FILES = "--py-files"
-    JAVA_DEPENDENCY = "java dependency"
+    JARS = "--jars"
+    SUBMIT_APPLICATION = "spark-submit application"
     SUBMIT_PARAMETER = "spark-submit parameter"
+    JAVA_DEPENDENCY = "java dependency"
     JAR_URI = "jar_uri"
     PYPI = "pypi library"
     MAVEN = "maven library"
@@ -43,7 +46,25 @@ class Site(StrEnum):
     TEXT = "free text"
 
 
-EDITABLE = frozenset({Site.TASK_LIBRARY, Site.ENVIRONMENT, Site.PY_FILES})
+_PYTHON = frozenset({Kind.WHEEL, Kind.EGG})
+_JAVA = frozenset({Kind.JAR})
+EDITABLE: Mapping[Site, frozenset[Kind]] = {
+    Site.TASK_LIBRARY: _PYTHON | _JAVA,
+    Site.ENVIRONMENT: _PYTHON,
+    Site.PY_FILES: _PYTHON,
+    Site.JARS: _JAVA,
+    Site.SUBMIT_APPLICATION: _JAVA,
+    Site.JAVA_DEPENDENCY: _JAVA,
+    Site.JAR_URI: _JAVA,
+}
+"""The sites whose references may be changed, and the kinds of library that make sense there."""
+
+# What spark-submit's options take; of other options the files are only reported.
+_SUBMIT_SITES = {
+    "--py-files": Site.PY_FILES,
+    "--jars": Site.JARS,
+    "": Site.SUBMIT_APPLICATION,
+}
 
 _UNREAD = "its content is not read"
 # The jobs of a workspace name the same few files over and over.
@@ -155,7 +176,7 @@ def _of_submit(task: Mapping[str, object], at: tuple[Step, ...]) -> Iterator[Ref
     if not isinstance(parameters, list):
         return
     for found in spans.submit_files(parameters):
-        site = Site.PY_FILES if found.option == "--py-files" else Site.SUBMIT_PARAMETER
+        site = _SUBMIT_SITES.get(found.option, Site.SUBMIT_PARAMETER)
         place = (*at, "spark_submit_task", "parameters", found.parameter)
         yield _of_file(site, parameters[found.parameter], place, found.span)
 

@@ -1,7 +1,7 @@
 """A zip that others made, read with care: members are bounded, soundly named and never unpacked.
 
-Owns the limits against zip bombs and the rules for member names; `wheel` gives the members their
-meaning. Must not write anything: members are read as streams of bounded size.
+Owns the limits against zip bombs and the rules for member names; `wheel`, `jar` and `egg` give the
+members their meaning. Must not write anything: members are read as streams of bounded size.
 """
 
 from __future__ import annotations
@@ -89,14 +89,22 @@ class Archive:
         for what, is_faulty in _RULES:
             if offenders := [e.orig_filename for e in self._entries if is_faulty(e)]:
                 yield Fault(what, tuple(offenders))
+        if self._entries and min(entry.header_offset for entry in self._entries) > 0:
+            yield Fault("has other data in front of the archive", ())
+
+    def clashes(self) -> Iterator[Fault]:
+        """Names that stand for more than one thing, so that unpacking loses one of them."""
         counts = Counter(entry.filename for entry in self._entries)
         if twice := [name for name, count in counts.items() if count > 1]:
             yield Fault("holds several members of one name", tuple(twice))
         folders = {name[:i] for name in counts for i, c in enumerate(name) if c == "/"}
         if both := sorted(folders & self.files.keys()):
             yield Fault("holds members that are a file and a folder at once", tuple(both))
-        if self._entries and min(entry.header_offset for entry in self._entries) > 0:
-            yield Fault("has other data in front of the archive", ())
+
+    def damaged(self) -> Iterator[Fault]:
+        """Files whose bytes can't be read whole; every file is read for it."""
+        if broken := [name for name in self.files if not self._is_whole(name)]:
+            yield Fault("holds files that are damaged and can't be read", tuple(broken))
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of a member, in pieces of at most `CHUNK` bytes.
@@ -125,6 +133,14 @@ class Archive:
                 f"metadata has at most {self._limits.metadata}"
             )
         return b"".join(self.chunks(name))
+
+    def _is_whole(self, name: str) -> bool:
+        try:
+            for _ in self.chunks(name):
+                pass
+        except UnsoundArchiveError:
+            return False
+        return True
 
     def _check_bounds(self, size: int) -> None:
         limits = self._limits
@@ -192,7 +208,9 @@ def _has_odd_name(entry: zipfile.ZipInfo) -> bool:
 
 
 def _is_special(entry: zipfile.ZipInfo) -> bool:
-    return stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}
+    # What ends in a slash is a folder to whoever unpacks; Maven has given folders strange modes.
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    return not entry.filename.endswith("/") and kind not in {0, stat.S_IFREG, stat.S_IFDIR}
 
 
 def _is_encrypted(entry: zipfile.ZipInfo) -> bool:

@@ -15,7 +15,7 @@ from packaging.specifiers import Specifier
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from deployer.library.names import NameProblem, normalized
+from deployer.library.names import NameProblem, normalized, split_scala
 from deployer.library.versions import parse_jar_version, parse_version
 
 
@@ -38,7 +38,6 @@ _URL = re.compile(r"(?:[a-z][a-z0-9+.-]*:|git@)", re.I)
 _EGG_FRAGMENT = re.compile(r"#(?:.*&)?egg=([A-Za-z0-9._-]+)")
 _PLACEHOLDER = re.compile(r"\$\{|\{\{|%[A-Za-z_]\w*%")
 _MAVEN = re.compile(r"([\w.-]+):([\w.-]+)(?::(?:[\w.-]+:){0,2}([^:\s]+))?")
-_SCALA = re.compile(r".+_(2\.\d+|3)")
 _MAVEN_MOVING = {"LATEST", "RELEASE"}
 
 
@@ -84,7 +83,6 @@ def parse_maven(text: str) -> Coordinate:
     if found is None or name is None:
         return Coordinate(None, raw_version=line, problem=NameProblem.NOT_A_REQUIREMENT)
     group, artifact, raw = found[1], found[2], found[3] or ""
-    suffix = _SCALA.fullmatch(artifact)
     version = parse_jar_version(raw) if raw else None
     return Coordinate(
         name,
@@ -92,7 +90,7 @@ def parse_maven(text: str) -> Coordinate:
         raw,
         _maven_problem(raw) if version is None else None,
         group=group,
-        scala=suffix[1] if suffix else "",
+        scala=split_scala(artifact)[1],
     )
 
 

@@ -3,7 +3,7 @@
 Owns the reading of wheel, jar and egg file names, those too that follow no specification, since
 a reference in a job is moved where it is certain and reported where it is not (design.md, rules 1
 and 7). Pure and total: a file name never raises. Must not know paths, jobs or requirement lines:
-`coordinates` reads names that are not files, `wheel` reads the content of a file.
+`coordinates` reads names that are not files, `file` reads the content of a file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from packaging.tags import InvalidTag, parse_tag
 from packaging.utils import InvalidName, NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from deployer.library.model import Kind
+from deployer.library.model import Distribution, Kind
 from deployer.library.versions import parse_jar_version, parse_version
 
 
@@ -66,10 +66,22 @@ class ParsedName:
         """The only reading, when its name and version are certain."""
         return self.candidates[0] if self.problem is None else None
 
+    @property
+    def readings(self) -> tuple[NameCandidate, ...]:
+        """Those that give name and version, one of which the content of the file may confirm."""
+        if self.problem not in {None, NameProblem.AMBIGUOUS}:
+            return ()
+        return tuple(one for one in self.candidates if one.version is not None)
+
+    def distribution(self, reading: NameCandidate) -> Distribution:
+        """Whose version the file is by `reading`, one of `candidates`."""
+        classifier = reading.build.lower() if self.kind is Kind.JAR else ""
+        return Distribution(reading.name, self.kind, classifier)
+
 
 _EXTENSIONS = {".whl": Kind.WHEEL, ".jar": Kind.JAR, ".egg": Kind.EGG}
 _MANGLED = re.compile(r"[0-9a-f]{8}(?:[_-][0-9a-f]{4}){3}[_-][0-9a-f]{12}-(.+)-[0-9a-f]{5}", re.I)
-_MANGLED_VERSION = re.compile(r"(.+?)_(\d.*)")
+_MANGLED_VERSION = re.compile(r"_(?=\d)")
 # What a template, a shell or a person was to replace; `%2B` of a URL is not one of these.
 _PLACEHOLDER = re.compile(
     r"\$?\{\{?[^{}]*\}?\}|\$\([^)]*\)|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|<[^<>]*>|__[A-Z][A-Z0-9_]*__"
@@ -91,7 +103,7 @@ _JAR_QUALIFIER = re.compile(
 )
 _CLASSIFIER = re.compile(
     r"(?:jar-with-dependencies|with-dependencies|assembly|all|uber|fat|shaded|bundle|sources"
-    r"|javadoc|tests?|test-sources|dist|standalone)",
+    r"|javadoc|tests?|test-sources|dist|standalone|core|shaded-[a-z]\w*|(?:linux|osx|windows)-\w+)",
     re.I,
 )
 
@@ -133,6 +145,16 @@ def normalized(name: str) -> NormalizedName | None:
         return None
 
 
+def split_scala(artifact: str) -> tuple[str, str]:
+    """The artifact without its Scala suffix, and the Scala version that it states, or "".
+
+    >>> split_scala("glow-spark3_2.12")
+    ('glow-spark3', '2.12')
+    """
+    found = _SCALA.fullmatch(artifact)
+    return (found[1], found[2]) if found else (artifact, "")
+
+
 def _checked(parsed: ParsedName, stem: str) -> ParsedName:
     """`parsed`, with the problem that no reader looks for: a name that nothing can have."""
     named = tuple(c for c in parsed.candidates if c.raw_name.strip("-_."))
@@ -151,10 +173,16 @@ def _candidate(name: Sequence[str], raw_version: str, **more: str) -> NameCandid
 
 
 def _unmangle(inner: str) -> tuple[NameCandidate, ...]:
-    """A hint only: the dialog wrote `_` for every dot and dash, so no version is certain."""
-    found = _MANGLED_VERSION.fullmatch(inner)
-    name, raw = (found[1], found[2]) if found else (inner, "")
-    return (NameCandidate(canonicalize_name(name), None, raw, raw_name=name),)
+    """Hints only: the dialog wrote `_` for every dot and dash, so no version is certain.
+
+    `lib_2_12_1_0` is lib 2.12.1.0 or lib_2.12 1.0: each number may be the start of the version.
+    """
+    starts = [found.start() for found in _MANGLED_VERSION.finditer(inner)] or [len(inner)]
+    readings = (
+        NameCandidate(canonicalize_name(inner[:cut]), None, inner[cut + 1 :], raw_name=inner[:cut])
+        for cut in starts
+    )
+    return tuple(one for one in readings if one.raw_name)
 
 
 def _before(stem: str, marks: tuple[str, ...]) -> tuple[NameCandidate, ...]:
@@ -303,7 +331,7 @@ def _jar_candidate(name: Sequence[str], rest: Sequence[str]) -> NameCandidate:
     can't be ordered is reported, while a wrong one would move a job.
     """
     raw = "-".join(name)
-    suffix = _SCALA.fullmatch(raw)
+    artifact, scala = split_scala(raw)
     version, classifier = "-".join(rest), ""
     for cut in range(1, len(rest)):
         if _CLASSIFIER.fullmatch("-".join(rest[cut:])):
@@ -314,8 +342,8 @@ def _jar_candidate(name: Sequence[str], rest: Sequence[str]) -> NameCandidate:
         parse_jar_version(version),
         version,
         build=classifier,
-        scala=suffix[2] if suffix else "",
-        raw_name=suffix[1] if suffix else raw,
+        scala=scala,
+        raw_name=artifact,
     )
 
 

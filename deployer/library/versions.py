@@ -131,6 +131,18 @@ def parse_jar_version(text: str) -> Version | None:
     return _parse_loose(text[: final.start()] if final and final.end() == len(text) else text)
 
 
+def spelled_for_jars(version: Version) -> str:
+    """`version` as builds of jars write it: in SemVer, where that can express it.
+
+    >>> spelled_for_jars(Version("1.2.0.dev1"))
+    '1.2.0-dev.1'
+    """
+    try:
+        return str(to_semver(version))
+    except ValueError:
+        return str(version)
+
+
 def major_line(version: Version, *, zero_minor_is_major: bool = True) -> tuple[int, ...]:
     """What all versions of one MAJOR have in common: epoch and major.
 

@@ -32,6 +32,9 @@ class Reason(StrEnum):
     NO_VERSION = "no-version"
     AMBIGUOUS_NAME = "ambiguous-name"
     ANOTHER_KIND = "another-kind"
+    ANOTHER_CLASSIFIER = "another-classifier"
+    RUNTIME_REFUSES = "runtime-refuses"
+    MAIN_CLASS_MISSING = "main-class-missing"
     NOT_EDITED = "not-edited"
     UNRESOLVED_VALUE = "unresolved-value"
 
@@ -59,6 +62,26 @@ class Rewire:
     def applied_to(self, settings: JsonObject) -> JsonObject:
         """The settings after this rewire. Raises PlaceGone when a place is not there any more."""
         return replaced(settings, {change.place: change.after for change in self.changes})
+
+
+@dataclass(frozen=True)
+class ClusterChange:
+    """One all-purpose cluster whose library changes.
+
+    `kind` is the key of its library entries, such as `whl`. `before` are the old strings that go, all
+    of them, in order; `after` the string that comes, or that stands there already; `leaving` are old
+    strings that only wait for the restart. `versions` are those that it leaves, oldest first.
+    `restart` says whether the cluster is to be restarted, if it then runs and nothing uses it.
+    """
+
+    cluster_id: str
+    cluster_name: str
+    kind: str
+    before: tuple[str, ...]
+    after: str
+    versions: tuple[Version, ...]
+    restart: bool = False
+    leaving: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,3 +115,4 @@ class Plan:
     rewires: tuple[Rewire, ...]
     untouched: tuple[Untouched, ...]
     digest: str
+    clusters: tuple[ClusterChange, ...] = ()

@@ -16,11 +16,13 @@ from deployer.jobs.inventory import Job, Owner
 from deployer.jobs.paths import is_inside
 from deployer.jobs.places import Place
 from deployer.jobs.references import EDITABLE, Reference, Site, replace_spans
+from deployer.jobs.runtimes import existing_cluster_at
 from deployer.library.model import Kind, Library
-from deployer.library.names import NameProblem
+from deployer.library.names import NameCandidate, NameProblem
 from deployer.plan.digest import digest
-from deployer.plan.model import Change, Plan, Reason, Rewire, Target, Untouched
+from deployer.plan.model import Change, ClusterChange, Plan, Reason, Rewire, Target, Untouched
 from deployer.plan.policy import Policy, objection, pin_allows
+from deployer.plan.refusals import depends_on_runtime, refusal
 
 # Readings that are no certain ones, although they give a name and perhaps a version.
 _UNCERTAIN = {NameProblem.AMBIGUOUS, NameProblem.INVALID_NAME}
@@ -33,7 +35,7 @@ class Order:
 
     `root` is canonical. `stored` says whether the library's file lies there already, with the same
     bytes. `may_edit` holds what is known about the right to edit a job; jobs that are not in it may
-    be edited.
+    be edited. `runtimes` has the `spark_version` of all-purpose clusters by their ids, as far as known.
     """
 
     library: Library
@@ -41,6 +43,7 @@ class Order:
     policy: Policy = field(default_factory=Policy)
     stored: bool = False
     may_edit: Mapping[int, bool] = field(default_factory=dict)
+    runtimes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -59,8 +62,9 @@ class _Verdict:
     note: str = ""
 
 
-def make_plan(order: Order, jobs: Iterable[Job]) -> Plan:
-    """The plan for `jobs`, which may come in any order; each job id once."""
+def make_plan(order: Order, jobs: Iterable[Job], clusters: Iterable[ClusterChange] = ()) -> Plan:
+    """The plan for `jobs`, which may come in any order, each job id once; and `clusters`, decided."""
+    changed = tuple(sorted(clusters, key=lambda one: one.cluster_id))
     rewires: list[Rewire] = []
     untouched: list[Untouched] = []
     for job in sorted(jobs, key=lambda job: job.job_id):
@@ -80,13 +84,24 @@ def make_plan(order: Order, jobs: Iterable[Job]) -> Plan:
         upload=not order.stored,
         rewires=tuple(rewires),
         untouched=tuple(untouched),
-        digest=digest(target, rewires),
+        digest=digest(target, rewires, changed),
+        clusters=changed,
     )
 
 
 def names_library(job: Job, library: Library) -> bool:
     """Whether any reference of `job` may name `library`, in whatever kind or place."""
     return any(one.names(library.name) for one in job.references)
+
+
+def asks_for_runtimes(order: Order, jobs: Iterable[Job]) -> bool:
+    """Whether the plan depends on the runtimes of all-purpose clusters, which no job states."""
+    return depends_on_runtime(order.library, order.root) and any(
+        existing_cluster_at(job.settings, one.place)
+        for job in jobs
+        for one in job.references
+        if one.names(order.library.name)
+    )
 
 
 def _judge(reference: Reference, job: Job, order: Order) -> _Verdict | None:
@@ -96,10 +111,11 @@ def _judge(reference: Reference, job: Job, order: Order) -> _Verdict | None:
     if reference.coordinate is not None:
         reason, note = _of_index(reference, order)
         return _Verdict(reference, reference.coordinate.version, reason=reason, note=note)
-    version = _certain_version(reference, order)
-    obstacle, note = _obstacle(reference, version, job, order)
+    reading = _certain_reading(reference, order)
+    version = reading.version if reading is not None else None
+    obstacle = _obstacle(reference, reading, job, order)
     if obstacle is not None:
-        return _Verdict(reference, version, reason=obstacle, note=note)
+        return _Verdict(reference, version, reason=obstacle[0], note=obstacle[1])
     new = reference.retargeted(order.root, order.library.file_name)
     if new is None:  # file:///Volumes/a%2Fb.whl: the slash before the name is hidden
         note = "its spelling of the root can't be kept"
@@ -116,42 +132,27 @@ def _of_index(reference: Reference, order: Order) -> tuple[Reason, str]:
     return Reason.NOT_EDITED, "it comes from a package index"
 
 
-def _certain_version(reference: Reference, order: Order) -> Version | None:
-    """The version that the file name gives the library, when there is but one reading."""
+def _certain_reading(reference: Reference, order: Order) -> NameCandidate | None:
+    """What the file name says about the library, when there is but one reading."""
     parsed = reference.parsed
     if parsed is None or parsed.problem in _UNCERTAIN:
         return None
-    return next((one.version for one in parsed.candidates if one.name == order.library.name), None)
+    return next((one for one in parsed.candidates if one.name == order.library.name), None)
 
 
 def _obstacle(
-    reference: Reference, version: Version | None, job: Job, order: Order
-) -> tuple[Reason | None, str]:
-    """Why the reference stays: what it is first, then its version, then whose job it is in."""
-    reason = _by_nature(reference, version, order)
-    if reason is None and version is not None:
-        reason = objection(version, order.library.version, order.policy)
+    reference: Reference, reading: NameCandidate | None, job: Job, order: Order
+) -> tuple[Reason, str] | None:
+    """Why the reference stays: what it is, its version, whose job it is in, its place, our rights."""
+    reason = _by_nature(reference, reading, order)
+    if reason is None and reading is not None and reading.version is not None:
+        reason = objection(reading.version, order.library.version, order.policy)
     if reason is not None:
         return reason, ""
-    pin = job.pin(order.library.name)
-    if pin is not None and not pin_allows(pin, order.library.version):
-        return Reason.PINNED, f"pinned to {pin} by a tag of the job"
-    if job.owner is Owner.SYSTEM:
-        return Reason.SYSTEM_MANAGED, job.owner_note
-    if job.owner in {Owner.BUNDLE, Owner.UNKNOWN} and not order.policy.move_owned:
-        return Reason.OWNED_BY_BUNDLE, job.owner_note
-    if reference.site not in EDITABLE:
-        return Reason.NOT_EDITED, f"it is a {reference.site.value}, which is only reported"
-    if reference.span.hashed:
-        return Reason.PINNED_BY_HASH, "the line names the hash of the old file"
-    if not job.complete:
-        return Reason.NO_PERMISSION, "the job can be listed, but not all of it can be read"
-    if not order.may_edit.get(job.job_id, True):
-        return Reason.NO_PERMISSION, "needs CAN_MANAGE on the job"
-    return None, ""
+    return _by_owner(job, order) or _by_place(reference, job, order) or _by_rights(job, order)
 
 
-def _by_nature(reference: Reference, version: Version | None, order: Order) -> Reason | None:
+def _by_nature(reference: Reference, reading: NameCandidate | None, order: Order) -> Reason | None:
     if reference.unresolved:
         return Reason.UNRESOLVED_VALUE
     path = reference.path
@@ -162,7 +163,38 @@ def _by_nature(reference: Reference, version: Version | None, order: Order) -> R
         return Reason.ANOTHER_KIND
     if reference.parsed.problem in _UNCERTAIN:
         return Reason.AMBIGUOUS_NAME
-    return Reason.NO_VERSION if version is None else None
+    if reading is None or reading.version is None:
+        return Reason.NO_VERSION
+    if reference.parsed.distribution(reading) != order.library.distribution:
+        return Reason.ANOTHER_CLASSIFIER  # lib-1.0-sources.jar is no version of lib-1.1.jar
+    return None
+
+
+def _by_owner(job: Job, order: Order) -> tuple[Reason, str] | None:
+    pin = job.pin(order.library.name)
+    if pin is not None and not pin_allows(pin, order.library.version):
+        return Reason.PINNED, f"pinned to {pin} by a tag of the job"
+    if job.owner is Owner.SYSTEM:
+        return Reason.SYSTEM_MANAGED, job.owner_note
+    if job.owner in {Owner.BUNDLE, Owner.UNKNOWN} and not order.policy.move_owned:
+        return Reason.OWNED_BY_BUNDLE, job.owner_note
+    return None
+
+
+def _by_place(reference: Reference, job: Job, order: Order) -> tuple[Reason, str] | None:
+    if order.library.kind not in EDITABLE.get(reference.site, ()):
+        return Reason.NOT_EDITED, f"it is a {reference.site.value}, which is only reported"
+    if reference.span.hashed:
+        return Reason.PINNED_BY_HASH, "the line names the hash of the old file"
+    return refusal(order.library, order.root, job.settings, reference.place, order.runtimes)
+
+
+def _by_rights(job: Job, order: Order) -> tuple[Reason, str] | None:
+    if not job.complete:
+        return Reason.NO_PERMISSION, "the job can be listed, but not all of it can be read"
+    if not order.may_edit.get(job.job_id, True):
+        return Reason.NO_PERMISSION, "needs CAN_MANAGE on the job"
+    return None
 
 
 def _rewire(job: Job, moved: list[_Verdict]) -> Rewire | None:

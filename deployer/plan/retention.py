@@ -6,13 +6,14 @@ every reason to keep it is absent; whatever is not known keeps it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from packaging.version import Version
 
-from deployer.library.model import Kind
+from deployer.library.model import Distribution
 from deployer.library.names import parse_file_name
 from deployer.library.versions import major_line
 
@@ -71,40 +72,45 @@ class Verdict:
         return not self.reasons
 
 
-def versions_of(name: str, kind: Kind, files: Iterable[tuple[str, int]]) -> tuple[Stored, ...]:
+def versions_of(distribution: Distribution, files: Iterable[tuple[str, int]]) -> tuple[Stored, ...]:
     """The files (path, modified_ms) that certainly are versions of that library, oldest first.
 
-    `name` is normalised (PEP 503). Another kind, another name, or a name that can be read in two ways
-    is none of them.
+    Another kind, another name, another classifier, or a name that can be read in two ways is none of
+    them.
     """
-    found = []
+    return _by_distribution(files).get(distribution, ())
+
+
+def _by_distribution(
+    files: Iterable[tuple[str, int]],
+) -> Mapping[Distribution, tuple[Stored, ...]]:
+    """The files whose library and version are certain, oldest version first."""
+    found: defaultdict[Distribution, list[Stored]] = defaultdict(list)
     for path, modified_ms in files:
         parsed = parse_file_name(path.rsplit("/", 1)[-1])
-        one = parsed.certain if parsed is not None and parsed.kind is kind else None
-        if one is not None and one.name == name and one.version is not None:
-            found.append(Stored(path, one.version, modified_ms))
-    return tuple(sorted(found, key=lambda one: (one.version, one.path)))
+        one = parsed.certain if parsed is not None else None
+        if parsed is not None and one is not None and one.version is not None:
+            found[parsed.distribution(one)].append(Stored(path, one.version, modified_ms))
+    return {
+        distribution: tuple(sorted(versions, key=lambda one: (one.version, one.path)))
+        for distribution, versions in found.items()
+    }
 
 
 def lines_of(
-    files: Iterable[tuple[str, int]], wanted: tuple[str, Kind, Version] | None
+    files: Iterable[tuple[str, int]], wanted: tuple[Distribution, Version] | None
 ) -> tuple[tuple[Version, tuple[Stored, ...]], ...]:
     """The libraries among `files`, each with the version that counts as current and its files.
 
     With `wanted` only that library, with that version as the current one. Otherwise each MAJOR of
     each library, whose newest version is the current one.
     """
-    listed = list(files)
     if wanted is not None:
-        name, kind, current = wanted
-        return ((current, versions_of(name, kind, listed)),)
-    parsed = [found for path, _ in listed if (found := parse_file_name(path.rsplit("/", 1)[-1]))]
-    certain = {(one.certain.name, one.kind) for one in parsed if one.certain}
+        distribution, current = wanted
+        return ((current, versions_of(distribution, files)),)
     lines: list[tuple[Version, tuple[Stored, ...]]] = []
-    for name, kind in sorted(certain):
-        for _, line in groupby(
-            versions_of(name, kind, listed), lambda one: major_line(one.version)
-        ):
+    for _, versions in sorted(_by_distribution(files).items()):
+        for _, line in groupby(versions, lambda one: major_line(one.version)):
             stored = tuple(line)
             lines.append((stored[-1].version, stored))
     return tuple(lines)

@@ -137,8 +137,9 @@ def test_every_form_of_a_jar_path_gives_its_name_and_version(
     spec = {"java_dependencies": [path]}
     for one, site in (
         (only(job_with({"jar": path})), Site.TASK_LIBRARY),
-        (only(job_with_parameters("--jars", path)), Site.SUBMIT_PARAMETER),
-        (only(job_with_parameters(path)), Site.SUBMIT_PARAMETER),
+        (only(job_with_parameters("--jars", path)), Site.JARS),
+        (only(job_with_parameters("--files", path)), Site.SUBMIT_PARAMETER),
+        (only(job_with_parameters(path)), Site.SUBMIT_APPLICATION),
         (only({"environments": [{"spec": spec}]}), Site.JAVA_DEPENDENCY),
         (only({"tasks": [{"spark_jar_task": {"jar_uri": path}}]}), Site.JAR_URI),
     ):
@@ -238,7 +239,7 @@ def test_a_structured_reference_is_not_told_twice() -> None:
     lines = references(job_with_lines(f"'{X}[a]' ; extra == 'a'", f"x @ file://{X}"))
     assert len(lines) == 2
     listed = references(job_with_parameters("--py-files", f" '{X}', {X},b.zip", X))
-    assert [one.site for one in listed] == [Site.PY_FILES] * 3 + [Site.SUBMIT_PARAMETER]
+    assert [one.site for one in listed] == [Site.PY_FILES] * 3 + [Site.SUBMIT_APPLICATION]
 
 
 def test_a_mention_beside_a_structured_reference_is_told_as_well() -> None:

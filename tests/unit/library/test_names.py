@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from deployer.library.model import Kind
+from deployer.library.model import Distribution, Kind
 from deployer.library.names import NameProblem, ParsedName, parse_file_name
 
 
@@ -162,6 +162,9 @@ JARS = {  # file name to name, raw version, version, classifier, Scala version
     "demo-0.0.1-jar-with-dependencies.jar": ("demo", "0.0.1", "0.0.1", "jar-with-dependencies", ""),
     "a_2.12-1.2.3-rc.1-assembly.jar": ("a-2-12", "1.2.3-rc.1", "1.2.3rc1", "assembly", "2.12"),
     "x-1.0-beta-2.jar": ("x", "1.0-beta-2", "1.0b2", "", ""),
+    "hive-exec-2.3.10-core.jar": ("hive-exec", "2.3.10", "2.3.10", "core", ""),
+    "orc-1.1.1-shaded-protobuf.jar": ("orc", "1.1.1", "1.1.1", "shaded-protobuf", ""),
+    "epoll-4.2.0-linux-x86_64.jar": ("epoll", "4.2.0", "4.2.0", "linux-x86_64", ""),
     "netty-4.1.96.Final.jar": ("netty", "4.1.96.Final", "4.1.96", "", ""),
 }
 
@@ -172,6 +175,26 @@ def test_a_jar_name_gives_artifact_version_classifier_and_scala(file_name: str) 
     assert found is not None
     shown = (found.name, found.raw_version, str(found.version), found.build, found.scala)
     assert shown == JARS[file_name]
+
+
+def test_a_mangled_name_may_be_of_each_library_that_its_numbers_leave() -> None:
+    found = parsed("7358978e_47b5_430d_8e6b_3b5fdf4c4f65-my_etl_2_12_1_0_3-2b027.jar")
+    readings = [(one.name, one.raw_version) for one in found.candidates]
+    assert readings[:2] == [("my-etl", "2_12_1_0_3"), ("my-etl-2", "12_1_0_3")]
+    assert ("my-etl-2-12", "1_0_3") in readings
+    assert found.readings == ()
+
+
+def test_what_versions_have_in_common_is_name_kind_and_the_classifier_of_a_jar() -> None:
+    def common(file_name: str) -> Distribution:
+        found = parsed(file_name)
+        assert found.certain is not None
+        return found.distribution(found.certain)
+
+    assert common("etl_2.12-1.0-Sources.jar") == common("etl_2.12-1.1-sources.jar")
+    different = ["etl_2.12-1.0.jar", "etl_2.13-1.0.jar", "etl_2.12-1.0-all.jar", "etl_2.12-1.0.egg"]
+    assert len({common(each) for each in different}) == len(different)
+    assert common("etl-1.0-7-py3-none-any.whl") == common("etl-1.0-py3-none-any.whl")
 
 
 def test_builds_for_two_scala_versions_are_two_libraries() -> None:

@@ -18,6 +18,7 @@ from deployer.library.versions import (
     parse_tag,
     parse_version,
     same_minor_line,
+    spelled_for_jars,
     to_semver,
 )
 
@@ -180,6 +181,13 @@ def test_a_version_longer_than_people_write_is_none() -> None:
 )
 def test_zero_minors_are_major_lines_of_their_own(version: str, line: tuple[int, ...]) -> None:
     assert major_line(Version(version)) == line
+
+
+def test_jars_have_their_own_spelling_that_reads_as_the_same_version() -> None:
+    for text in ("1.2.0.dev1", "1.2.0rc2", "1.2.0a3", "1.2.3", "1.2.3.4"):
+        assert parse_jar_version(spelled_for_jars(Version(text))) == Version(text)
+    assert spelled_for_jars(Version("1.2.0rc2")) == "1.2.0-rc.2"
+    assert spelled_for_jars(Version("1.2.3.4")) == "1.2.3.4"
 
 
 def test_all_of_zero_is_one_line_when_the_policy_says_so() -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from deployer.jobs.inventory import read_job
 from deployer.jobs.paths import canonical, file_name, is_inside
 from deployer.jobs.places import replaced
-from deployer.jobs.references import references
+from deployer.jobs.references import EDITABLE, Site, references
+from deployer.library.model import Kind
 from deployer.library.names import parse_file_name
 from deployer.plan.model import Reason
 from deployer.plan.planner import Order, make_plan
@@ -28,6 +29,7 @@ from tests.job_settings import (
     job_settings,
     jobs_with,
     keyless_settings,
+    library,
     order,
     orders,
     plan_for,
@@ -98,6 +100,37 @@ def test_applying_a_plan_changes_the_planned_strings_and_nothing_else(
 @given(keyless_settings(), orders)
 def test_the_same_holds_where_keys_are_missing_or_shared(before: Settings, order: Order) -> None:
     check_only_the_plan_differs(before, order)
+
+
+def at_site(site: Site, path: str) -> Settings:
+    """A job that names `path` at `site`, with neighbours."""
+    spec: Settings = {"dependencies": ["pandas"], "java_dependencies": ["/Volumes/a/b/c/d.jar"]}
+    task: Settings = {"task_key": "a", "libraries": [{"pypi": {"package": "numpy"}}]}
+    match site:
+        case Site.TASK_LIBRARY:
+            task["libraries"].append({path.rpartition(".")[2]: path})
+        case Site.ENVIRONMENT:
+            spec["dependencies"].append(f" '{path}'  # ours")
+            # On a cluster, whose runtime nobody knows: serverless compute would refuse an egg.
+            task |= {"environment_key": "e", "existing_cluster_id": "0101"}
+        case Site.JAVA_DEPENDENCY:
+            spec["java_dependencies"].append(path)
+        case Site.JAR_URI:
+            task["spark_jar_task"] = {"jar_uri": path, "main_class_name": ""}
+        case Site.PY_FILES | Site.JARS:
+            task["spark_submit_task"] = {"parameters": [site.value, f"/a.jar,{path}", "/app.jar"]}
+        case Site.SUBMIT_APPLICATION:
+            task["spark_submit_task"] = {"parameters": ["--class", "A", path, "--jars", "b.jar"]}
+    return {"tasks": [task], "environments": [{"environment_key": "e", "spec": spec}]}
+
+
+@pytest.mark.parametrize(
+    ("site", "kind"), [(site, kind) for site, kinds in EDITABLE.items() for kind in sorted(kinds)]
+)
+def test_every_kind_moves_at_every_site_that_takes_it(site: Site, kind: Kind) -> None:
+    path = f"dbfs:{ROOT}/old/{library('1.2.0', kind).file_name}"
+    eager = replace(EAGER, library=library("1.4.0", kind))
+    assert check_only_the_plan_differs(at_site(site, path), eager) == 1
 
 
 MOVING = {

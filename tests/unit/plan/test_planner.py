@@ -128,6 +128,106 @@ def test_jars_and_eggs_move_as_wheels_do(kind: Kind, field: str) -> None:
     assert moved(plan) == [(f"{ROOT}/{old}", f"{ROOT}/{new}")]
 
 
+JAR, NEW_JAR = f"{ROOT}/sales-metrics-1.2.0.jar", f"{ROOT}/sales-metrics-1.4.0.jar"
+EGG, NEW_EGG = f"{ROOT}/sales_metrics-1.2.0-py3.8.egg", f"{ROOT}/sales_metrics-1.4.0-py3.11.egg"
+FOR_JAR, FOR_EGG = Order(library(kind=Kind.JAR), ROOT), Order(library(kind=Kind.EGG), ROOT)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("--jars", JAR, "/app.jar"), NEW_JAR),
+        (
+            ("--jars", f"dbfs:/a.jar, '{JAR}' ,{JAR}", "/app.jar"),
+            f"dbfs:/a.jar, '{NEW_JAR}' ,{NEW_JAR}",
+        ),
+        ((f"--jars={JAR},/b.jar", "/app.jar"), f"--jars={NEW_JAR},/b.jar"),
+        ((f"--jars '{JAR}'", "/app.jar"), f"--jars '{NEW_JAR}'"),
+        (("--class", "A", f"dbfs:{JAR}", f"dbfs:{JAR}"), f"dbfs:{NEW_JAR}"),
+        (("--verbose", f" '{JAR}' "), f" '{NEW_JAR}' "),
+    ],
+)
+def test_jars_of_spark_submit_move_in_every_spelling(before: tuple[str, ...], after: str) -> None:
+    changes = moved(plan_for(job_with_parameters(*before), order=FOR_JAR))
+    assert [new for _, new in changes] == [after]
+
+
+def test_jars_move_in_the_jar_task_and_in_environments() -> None:
+    old = {"tasks": [{"task_key": "a", "spark_jar_task": {"jar_uri": f" {JAR}"}}]}
+    assert moved(plan_for(old, order=FOR_JAR)) == [(f" {JAR}", f" {NEW_JAR}")]
+    spec = {"java_dependencies": ["/Volumes/a/b-1.0.jar", JAR], "dependencies": ["pandas"]}
+    plan = plan_for({"environments": [{"environment_key": "e", "spec": spec}]}, order=FOR_JAR)
+    assert moved(plan) == [(JAR, NEW_JAR)]
+    assert plan.rewires[0].changes[0].pointer == "/environments/0/spec/java_dependencies/1"
+
+
+def test_eggs_move_in_py_files_beside_what_stays() -> None:
+    before = f"{EGG},/code/helper.py, {OLD}"
+    plan = plan_for(job_with_parameters("--py-files", before, "/main.py"), order=FOR_EGG)
+    assert moved(plan) == [(before, f"{NEW_EGG},/code/helper.py, {OLD}")]
+    assert stays(plan) == [Reason.ANOTHER_KIND]
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        (job_with_parameters("--jars", OLD, "/main.py"), order()),
+        (job_with_parameters("--py-files", JAR, "/main.py"), FOR_JAR),
+        (job_with_parameters("--files", JAR, "/main.py"), FOR_JAR),
+        (job_with_parameters("--archives", EGG, "/main.py"), FOR_EGG),
+        (job_with_parameters("--jars", "a.jar", OLD), order()),
+        (job_with_parameters("/app.jar", "--jars", JAR), FOR_JAR),
+        (job_with_parameters("--conf", f"spark.jars={JAR}", "/app.jar"), FOR_JAR),
+        (job_with_parameters(f"--jars {JAR} --class A", "/app.jar"), FOR_JAR),
+        (job_with_lines(JAR), FOR_JAR),
+        ({"environments": [{"spec": {"java_dependencies": [OLD]}}]}, order()),
+        ({"tasks": [{"spark_jar_task": {"jar_uri": OLD}}]}, order()),
+        ({"tasks": [{"spark_jar_task": {"parameters": [JAR]}}]}, FOR_JAR),
+    ],
+    ids=str,
+)
+def test_a_kind_of_file_that_a_place_does_not_take_is_only_reported(
+    settings: Settings, asked: Order
+) -> None:
+    plan = plan_for(settings, order=asked)
+    assert (moved(plan), stays(plan)) == ([], [Reason.NOT_EDITED])
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("sales-metrics-1.2.0-sources.jar", FOR_JAR),
+        ("sales-metrics-1.2.0-assembly.jar", FOR_JAR),
+        (
+            "sales-metrics-1.2.0.jar",
+            Order(replace(library(kind=Kind.JAR), classifier="all"), ROOT),
+        ),
+    ],
+)
+def test_a_jar_with_another_classifier_stays(name: str, asked: Order) -> None:
+    plan = plan_for(job_with({"jar": f"{ROOT}/{name}"}), order=asked)
+    assert (moved(plan), stays(plan)) == ([], [Reason.ANOTHER_CLASSIFIER])
+
+
+def test_a_jar_with_the_same_classifier_moves() -> None:
+    ours = replace(
+        library(kind=Kind.JAR), classifier="assembly", file_name="sales-metrics-1.4.0-assembly.jar"
+    )
+    before = f"{ROOT}/sales-metrics-1.2.0-Assembly.jar"
+    plan = plan_for(job_with({"jar": before}), order=Order(ours, ROOT))
+    assert moved(plan) == [(before, f"{ROOT}/sales-metrics-1.4.0-assembly.jar")]
+
+
+def test_a_name_that_the_upload_dialog_made_is_reported_and_stays() -> None:
+    name = "0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9-sales_metrics_1_2_0-2b027.jar"
+    for path, expected in (
+        (f"dbfs:/FileStore/jars/{name}", Reason.OUTSIDE_ROOT),
+        (f"{ROOT}/{name}", Reason.NO_VERSION),
+    ):
+        plan = plan_for(job_with({"jar": path}), order=FOR_JAR)
+        assert (moved(plan), stays(plan)) == ([], [expected])
+
+
 def test_a_reference_whose_file_is_missing_moves_all_the_same() -> None:
     # The planner never asks what lies in the root.
     assert moved(plan_for(job_with(f"{ROOT}/gone/{wheel('1.0.0')}"))) != []

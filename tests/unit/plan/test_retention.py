@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from deployer.library.model import Kind
+from deployer.library.model import Distribution, Kind
 from deployer.library.versions import major_line
 from deployer.plan.retention import Keeping, Stored, Users, decide, lines_of, versions_of
 from tests.job_settings import NAME, ROOT, versions, wheel
@@ -15,6 +16,10 @@ from tests.job_settings import NAME, ROOT, versions, wheel
 DAY = 86_400_000
 NOW = 100 * DAY
 CURRENT = Version("1.4.0")
+
+
+def wheels_of(name: str) -> Distribution:
+    return Distribution(NormalizedName(name), Kind.WHEEL)
 
 
 def file(version: str, days_ago: float = 50, tag: str = "py3-none-any") -> Stored:
@@ -147,7 +152,7 @@ def test_versions_of_a_library_are_only_those_that_are_certain() -> None:
         wheel("1.0.0", "sales_metrics2"),
         "notes.txt",
     ]
-    found = versions_of(NAME, Kind.WHEEL, [(f"{ROOT}/sub/{each}", 7) for each in names])
+    found = versions_of(wheels_of(NAME), [(f"{ROOT}/sub/{each}", 7) for each in names])
     assert [str(each.version) for each in found] == ["1.6.0", "1.7.0", "1.8.0", "1.9.0", "1.10.0"]
     assert {each.modified_ms for each in found} == {7}
 
@@ -155,8 +160,22 @@ def test_versions_of_a_library_are_only_those_that_are_certain() -> None:
 @pytest.mark.parametrize("name", ["data", "data-2"])
 def test_a_file_with_two_readings_is_a_version_of_neither_library(name: str) -> None:
     files = [(f"{ROOT}/data-2-1.0.0-py3-none-any.whl", 0)]
-    assert versions_of(name, Kind.WHEEL, files) == ()
+    assert versions_of(wheels_of(name), files) == ()
     assert lines_of(files, None) == ()
+
+
+def test_a_jar_with_another_classifier_is_no_version_of_the_library() -> None:
+    names = ["etl-1.0.jar", "etl-1.0-sources.jar", "etl-1.1.jar", "etl-1.1-assembly.jar"]
+    files = [(f"{ROOT}/{each}", 0) for each in [*names, "etl_2.12-1.0.jar", "etl-1.0-py3.8.egg"]]
+
+    def found(classifier: str) -> list[str]:
+        ours = Distribution(NormalizedName("etl"), Kind.JAR, classifier)
+        return [one.file_name for one in versions_of(ours, files)]
+
+    assert found("") == ["etl-1.0.jar", "etl-1.1.jar"]
+    assert found("sources") == ["etl-1.0-sources.jar"]
+    assert found("javadoc") == []
+    assert len(lines_of(files, None)) == 5
 
 
 def test_each_major_of_each_library_is_a_line_of_its_own() -> None:
@@ -175,6 +194,6 @@ def test_each_major_of_each_library_is_a_line_of_its_own() -> None:
 
 def test_with_a_library_its_version_is_the_current_one() -> None:
     files = [(f"{ROOT}/{wheel(each)}", 0) for each in ("1.2.0", "2.0.0")]
-    ((current, stored),) = lines_of(files, (NAME, Kind.WHEEL, CURRENT))
+    ((current, stored),) = lines_of(files, (wheels_of(NAME), CURRENT))
     assert current == CURRENT
     assert [str(each.version) for each in stored] == ["1.2.0", "2.0.0"]
