@@ -40,6 +40,9 @@ class FakeWorld:
     def put_file(self, path: str, content: bytes) -> None:
         self.fake.put_file(path, content)
 
+    def put_notebook(self, path: str, source: bytes) -> None:
+        self.fake.put_file(path, source)
+
     def file(self, path: str) -> bytes:
         return self.fake.contents[path]
 
@@ -48,6 +51,9 @@ class FakeWorld:
 
     def open_to_all(self, path: str) -> None:
         self.fake.open_folders.add(path)
+
+    def let_write(self, user: str, path: str) -> None:
+        self.fake.writers.setdefault(path, set()).add(user)
 
     def hold_run(self, job_id: int | None, name: str, tasks: list[JsonObject]) -> str:
         run_id = str(len(self.fake.runs) + 1)
@@ -58,12 +64,22 @@ class FakeWorld:
     def finish_run(self, run_id: str) -> None:
         self.fake.runs = [run for run in self.fake.runs if run.id != run_id]
 
-    def put_cluster(self, cluster_id: str, library: str) -> None:
-        statuses: JsonObject = {"library_statuses": [{"library": {"whl": library}}]}
-        self.fake.others.append(UsageDocument("cluster", cluster_id, "", statuses))
+    def put_cluster(self, cluster_id: str, library: str, runtime: str = "") -> None:
+        statuses: list[JsonObject] = [{"library": {"whl": library}, "status": "INSTALLED"}]
+        document: JsonObject = {
+            "cluster_id": cluster_id,
+            "state": "RUNNING",
+            "library_statuses": statuses,
+        }
+        if runtime:
+            document["spark_version"] = runtime
+        self.fake.others.append(UsageDocument("cluster", cluster_id, "", document))
+
+    def deny_cluster(self, cluster_id: str) -> None:
+        self.fake.unmanaged_clusters.add(cluster_id)
 
     def put_policy(self, policy_id: str, library: str) -> None:
-        document: JsonObject = {"libraries": [{"whl": library}]}
+        document: JsonObject = {"policy_id": policy_id, "libraries": [{"whl": library}]}
         self.fake.others.append(UsageDocument("policy", policy_id, "", document))
 
     def put_pipeline(self, pipeline_id: str, dependency: str) -> None:

@@ -274,6 +274,16 @@ def test_what_can_not_be_listed_is_denied_and_not_empty(workspace: Sandbox) -> N
                     list(of())
 
 
+def test_runtimes_that_can_not_be_listed_are_unknown(workspace: Sandbox) -> None:
+    workspace.put("clusters", {"cluster_id": "c", "spark_version": "15.4.x-scala2.12"})
+    with adapter(workspace) as found:
+        assert found.usage.runtimes() == {"c": "15.4.x-scala2.12"}
+        workspace.set_faults(
+            [Fault(kind="status", path="*/clusters/list", status=403, error_code="")]
+        )
+        assert found.usage.runtimes() == {}
+
+
 def test_a_root_whose_rights_can_not_be_read_is_unknown(workspace: Sandbox) -> None:
     workspace.add_volume("main.libs.released")
     workspace.make_folder(FOLDER)

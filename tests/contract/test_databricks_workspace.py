@@ -49,6 +49,9 @@ class SandboxWorld:
     def put_file(self, path: str, content: bytes) -> None:
         self.sandbox.put_file(path, content)
 
+    def put_notebook(self, path: str, source: bytes) -> None:
+        self.sandbox.put_notebook(path, source)
+
     def file(self, path: str) -> bytes:
         return self.sandbox.file(path)
 
@@ -61,6 +64,11 @@ class SandboxWorld:
         else:
             self.sandbox.grant("users", path, "CAN_MANAGE")
 
+    def let_write(self, user: str, path: str) -> None:
+        self.sandbox.add_user(user)
+        level = "WRITE_VOLUME" if path.startswith("/Volumes/") else "CAN_EDIT"
+        self.sandbox.grant(user, path, level)
+
     def hold_run(self, job_id: int | None, name: str, tasks: list[JsonObject]) -> str:
         if job_id is not None:
             return str(self.sandbox.hold_run(job_id))
@@ -69,8 +77,14 @@ class SandboxWorld:
     def finish_run(self, run_id: str) -> None:
         self.sandbox.finish_run(int(run_id))
 
-    def put_cluster(self, cluster_id: str, library: str) -> None:
-        self.sandbox.put("clusters", {"cluster_id": cluster_id, "libraries": [{"whl": library}]})
+    def put_cluster(self, cluster_id: str, library: str, runtime: str = "") -> None:
+        stated = {"spark_version": runtime} if runtime else {}
+        self.sandbox.put(
+            "clusters", {"cluster_id": cluster_id, "libraries": [{"whl": library}], **stated}
+        )
+
+    def deny_cluster(self, cluster_id: str) -> None:
+        self.sandbox.deny(self.sandbox.options.user, cluster_id, keep="CAN_ATTACH_TO")
 
     def put_policy(self, policy_id: str, library: str) -> None:
         self.sandbox.put("policies", {"policy_id": policy_id, "libraries": [{"whl": library}]})

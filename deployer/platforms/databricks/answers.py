@@ -26,6 +26,10 @@ _MESSAGE_LIMIT = 500
 BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_THERE, CONFLICT = 400, 401, 403, 404, 409
 
 
+class TokenUnavailable(Exception):
+    """No access token can be had at the moment; another attempt may do better. Holds no secret."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """One HTTP answer.

@@ -6,15 +6,17 @@ the exceptions that callers see. Must not know what the calls mean.
 
 from __future__ import annotations
 
+import copy
 import logging
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from deployer.deployment.ports import Unavailable
+from deployer.deployment.ports import Interrupted, Unavailable
 from deployer.errors import DeployError
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks import answers, retry
@@ -25,6 +27,8 @@ from deployer.platforms.databricks.retry import RetryPolicy
 from deployer.platforms.databricks.transport import Broken, Call, Query, Transport
 
 log = logging.getLogger(__name__)
+
+_READS = frozenset({"GET", "HEAD"})
 
 
 class Garbled(Unavailable):
@@ -39,7 +43,9 @@ class Client:
         policy: when to retry.
         limits: whose turn it is.
         clock: monotonic seconds.
-        sleep: waits that many seconds.
+        sleep: waits that many seconds; raises Interrupted when the run is to stop.
+        proceed: raises Interrupted when the run is to stop; asked before each read. A write that
+            is due goes out: its caller decided on it, and cleaning up needs writes, too.
         uniform: a random number between two others.
         now: the time of day, for dates in Retry-After.
     """
@@ -52,6 +58,7 @@ class Client:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        proceed: Callable[[], None] = lambda: None,
         uniform: Callable[[float, float], float] = random.uniform,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -60,10 +67,11 @@ class Client:
         self._limits = limits or Limits(clock=clock, sleep=sleep)
         self._clock = clock
         self._sleep = sleep
+        self._proceed = proceed
         self._uniform = uniform
         self._now = now
         self._lock = threading.Lock()
-        self._tally = (0, 0, 0.0)
+        self._tally = [(0, 0, 0.0)]  # in a list, because clients beside each other share it
 
     @property
     def host(self) -> str:
@@ -73,11 +81,20 @@ class Client:
     def tally(self) -> tuple[int, int, float]:
         """Attempts made, retries among them, and seconds waited."""
         with self._lock:
-            return self._tally
+            return self._tally[0]
 
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()
+
+    def beside(
+        self, transport: Transport | None = None, policy: RetryPolicy | None = None
+    ) -> Client:
+        """One for another server, or of another patience, that stops and counts with this one."""
+        other = copy.copy(self)
+        other._transport = transport or self._transport  # noqa: SLF001 - a copy of ourselves
+        other._policy = policy or self._policy  # noqa: SLF001
+        return other
 
     def get(self, path: str, family: Family, query: Query | None = None) -> JsonObject:
         """The JSON object at `path`. Raises as `json` does."""
@@ -122,13 +139,17 @@ class Client:
 
         Raises:
             Unavailable: every attempt failed until the budget was spent.
+            Interrupted: the run is to stop, and this call would have had to wait.
             DeployError: the credential is turned down, or TLS fails.
         """
         start = self._clock()
         position = call.content.tell() if call.content else 0
         attempt, doubtful = 1, False
+        if call.method in _READS:
+            self._proceed()
         while True:
-            waited = self._limits.bucket(call.family).acquire()
+            with _told_whether(call, doubtful=doubtful):
+                waited = self._limits.bucket(call.family).acquire()
             self._count(attempt, waited)
             if call.content:
                 call.content.seek(position)
@@ -143,7 +164,8 @@ class Client:
                 doubtful = doubtful or retry.is_doubtful(failure.status)
             else:
                 doubtful = True
-            self._wait_or_give_up(call, failure, attempt, self._clock() - start)
+            with _told_whether(call, doubtful=doubtful):
+                self._wait_or_give_up(call, failure, attempt, self._clock() - start)
             attempt += 1
 
     def _accepted(self, answer: Answer) -> Answer:
@@ -192,9 +214,18 @@ class Client:
     def _count(self, attempt: int, waited: float) -> None:
         """Add an attempt (0 for none) and seconds of waiting."""
         with self._lock:
-            calls, retries, seconds = self._tally
-            self._tally = (
+            calls, retries, seconds = self._tally[0]
+            self._tally[0] = (
                 calls + (attempt > 0),
                 retries + (attempt > 1),
                 seconds + waited,
             )
+
+
+@contextmanager
+def _told_whether(call: Call, *, doubtful: bool) -> Iterator[None]:
+    """Let an Interrupted from inside say whether `call` may have been carried out by then."""
+    try:
+        yield
+    except Interrupted:
+        raise Interrupted(doubtful=doubtful and call.method not in _READS) from None

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from deployer import __version__
+from deployer.deployment.ports import Credential
 from deployer.errors import DeployError, FailureReason, fail
-from deployer.platforms.databricks import github_oidc, sdk
+from deployer.platforms.databricks import github_oidc, oauth, sdk
 from deployer.platforms.databricks.answers import host_unreachable
 from deployer.platforms.databricks.client import Client
+from deployer.platforms.databricks.clock import ServerClock
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.retry import RetryPolicy
 from deployer.platforms.databricks.transport import (
@@ -38,6 +40,7 @@ _HOST_METADATA = "/.well-known/databricks-config"
 # Seconds between tries at a host that nobody has reached yet: a wrong address should fail soon.
 _FIRST_CONTACT = (1.0, 2.0, 4.0)
 _HTTPS_PORT = 443
+_BY_SECRET = "oauth-m2m"  # noqa: S105 - the SDK's name for a client id with a secret
 _NO_HOST_REMEDY = (
     "Set the environment variable DATABRICKS_HOST or the input databricks-host, for example"
     " https://adb-1234567890123456.7.azuredatabricks.net."
@@ -60,11 +63,13 @@ def connect(
     environ: Mapping[str, str],
     policy: RetryPolicy | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    proceed: Callable[[], None] = lambda: None,
 ) -> DatabricksWorkspace:
     """The workspace at `host` with the credentials given or found.
 
     Values that are None or empty are looked up by the SDK: environment, then ~/.databrickscfg.
     Nothing but the host is contacted here; `Workspace.identity` is the first authenticated call.
+    `sleep` waits and `proceed` is asked before reads; both raise Interrupted when the run is to stop.
 
     Raises:
         DeployError: INVALID_INPUT (address, or two ways to authenticate), HOST_UNREACHABLE,
@@ -72,7 +77,8 @@ def connect(
     """
     known = host or environ.get("DATABRICKS_HOST", "")
     address = checked_host(known) if known.strip() else ""
-    has_metadata = _reach(address, sleep) if address else True
+    clock = ServerClock()
+    has_metadata = _reach(address, sleep, clock) if address else True
     given = {
         "host": address,
         "token": token,
@@ -85,15 +91,47 @@ def connect(
         else environ.get("DATABRICKS_DISCOVERY_URL")
         or f"{address}/oidc/.well-known/oauth-authorization-server",
     }
-    config = _configuration({name: value for name, value in given.items() if value}, environ)
+    logins = _Logins(environ)
+    config = _configuration({name: value for name, value in given.items() if value}, logins)
     resolved = checked_host(str(config.host or ""))
     if resolved != address:
-        _reach(resolved, sleep)
+        _reach(resolved, sleep, clock)
     headers = {"User-Agent": config.user_agent}
     if config.workspace_id:
         headers["X-Databricks-Workspace-Id"] = str(config.workspace_id)
     transport = Transport(resolved, config.authenticate, headers)
-    return DatabricksWorkspace(Client(transport, policy=policy, sleep=sleep))
+    client = Client(transport, policy=policy, sleep=sleep, proceed=proceed)
+    kind = str(config.auth_type or "")
+    return DatabricksWorkspace(client, clock, lambda: logins.credential(kind))
+
+
+class _Logins:
+    """Our own ways to log in, which go before the SDK's: GitHub's OIDC, and a client secret.
+
+    Both keep one token for its life, where the SDK asks anew for each call or waits without end (facts D).
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._github: github_oidc.GitHubLogin | None = None
+
+    def choose(self, config: Config) -> sdk.Login | None:
+        """Ours for the resolved configuration; None leaves it to the SDK. Raises DeployError."""
+        if not config.host:
+            return None
+        if github_oidc.is_wanted(config, self._environ):
+            self._github = github_oidc.GitHubLogin(config, self._environ)
+            return sdk.Login(github_oidc.AUTH_TYPE, oauth.TokenSource(self._github.fetch).headers)
+        if config.auth_type in (None, "", _BY_SECRET) and config.client_id and config.client_secret:
+            source = oauth.TokenSource(lambda: oauth.secret_token(config))
+            return sdk.Login(_BY_SECRET, source.headers)
+        return None
+
+    def credential(self, kind: str) -> Credential:
+        """What is to be said about the way in; `kind` is the one that was taken."""
+        if self._github is None:
+            return Credential(kind)
+        return Credential(kind, self._github.subject, self._github.caution)
 
 
 def checked_host(given: str) -> str:
@@ -136,8 +174,8 @@ def _invalid_host(title: str, remedy: str) -> DeployError:
     return fail(FailureReason.INVALID_INPUT, title, remedy=remedy)
 
 
-def _reach(host: str, sleep: Callable[[float], None]) -> bool:
-    """See whether anything answers at `host`, before any credential is used.
+def _reach(host: str, sleep: Callable[[float], None], clock: ServerClock) -> bool:
+    """See whether anything answers at `host`, before any credential is used; set `clock` by it.
 
     Returns:
         Whether the host names its OAuth endpoints; older hosts don't.
@@ -153,9 +191,12 @@ def _reach(host: str, sleep: Callable[[float], None]) -> bool:
     try:
         for pause in (*_FIRST_CONTACT, None):
             try:
-                return b'"oidc_endpoint"' in transport.attempt(call).body
+                answer = transport.attempt(call)
             except Broken as broken:
                 why = broken.why
+            else:
+                clock.hear(answer.headers)
+                return b'"oidc_endpoint"' in answer.body
             if pause is not None:
                 sleep(pause)
     finally:
@@ -163,7 +204,7 @@ def _reach(host: str, sleep: Callable[[float], None]) -> bool:
     raise host_unreachable(host, why)
 
 
-def _configuration(given: Mapping[str, str], environ: Mapping[str, str]) -> Config:
+def _configuration(given: Mapping[str, str], logins: _Logins) -> Config:
     """The SDK's configuration.
 
     Its own client is used for host metadata and tokens only, and gets one second for retries,
@@ -182,7 +223,7 @@ def _configuration(given: Mapping[str, str], environ: Mapping[str, str]) -> Conf
             client_secret=given.get("client_secret"),
             auth_type=given.get("auth_type"),
             discovery_url=given.get("discovery_url"),
-            credentials_strategy=github_oidc.strategy(given, environ),
+            credentials_strategy=sdk.strategy(logins.choose),
             product=PRODUCT,
             product_version=__version__,
             http_timeout_seconds=CONNECT_TIMEOUT_S,

@@ -1,4 +1,4 @@
-"""What the stores in the workspace and in volumes share.
+"""What the stores in the workspace, in volumes and in DBFS share.
 
 Owns exclusive uploads and their doubtful cases, and the walk through folders (facts C). Must not
 decide what is uploaded or deleted.
@@ -11,13 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from deployer.deployment.ports import (
-    AlreadyExists,
-    NotFound,
-    StoredFile,
-    Unavailable,
-)
+from deployer.deployment.ports import AlreadyExists, NotFound, Refused, StoredFile
 from deployer.platforms.databricks import answers
+from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.roots import Root
 from deployer.platforms.databricks.transport import Call
@@ -28,7 +24,7 @@ _CHUNK = 1024 * 1024
 
 
 class FolderStore(ABC):
-    """What both kinds of root share. Implements `ports.Store`."""
+    """What all kinds of root share. Implements `ports.Store`."""
 
     def __init__(self, client: Client, root: Root) -> None:
         self._client = client
@@ -64,8 +60,8 @@ class FolderStore(ABC):
         """The files in `folder`, and the paths of its folders."""
 
     @abstractmethod
-    def _upload_call(self, path: str, content: BinaryIO) -> Call:
-        """The exclusive create of `path`."""
+    def _create(self, path: str, content: BinaryIO, size: int) -> Answer:
+        """The answer to the exclusive create of `path` with `size` bytes of `content`."""
 
     @abstractmethod
     def _size(self, path: str) -> int | None:
@@ -94,22 +90,36 @@ class FolderStore(ABC):
         size and, where it can be read, our hash.
         """
         start = content.tell()
-        call = self._upload_call(path, content)
-        answer = self._client.send(call)
+        answer = self._create(path, content, size)
         if not answer.ok:
-            error = answers.problem(answer, call.what)
-            exists = isinstance(error, AlreadyExists) or answer.status == answers.CONFLICT
-            if not exists:
-                raise error
             content.seek(start)
             if not (answer.doubtful and self._holds(path, content, size)):
-                raise AlreadyExists(f"{path} exists already.")
-        stored = self._size(path)
-        if stored not in (None, size):
+                error = answers.problem(answer, f"The upload of {path}")
+                taken = isinstance(error, AlreadyExists) or answer.status == answers.CONFLICT
+                raise AlreadyExists(f"{path} exists already.") if taken else error
+        content.seek(start)
+        self._check_arrival(path, content, size)
+
+    def _check_arrival(self, path: str, content: BinaryIO, size: int) -> None:
+        """Compare the stored size with ours; half a file goes again if it is provably ours.
+
+        Raises:
+            Refused: it has another size, or is gone.
+        """
+        try:
+            stored = self._size(path)
+            if stored in (None, size):
+                return
+            half = self.sha256(path) == _digest(_first(content, stored or 0))
+        except NotFound:
+            raise Refused(f"{path} was gone right after it was uploaded.") from None
+        if half:
             self.delete(path)
-            raise Unavailable(
-                f"{path} arrived with {stored} of {size} bytes and was deleted again."
-            )
+            raise Refused(f"{path} arrived with {stored} of {size} bytes and was deleted again.")
+        raise Refused(
+            f"{path} has {stored} bytes where {size} were sent. They are not the beginning of ours,"
+            " so the file was left there: somebody else may have written it."
+        )
 
     def _holds(self, path: str, content: BinaryIO, size: int) -> bool:
         """Whether the stored file is what we tried to upload."""
@@ -134,6 +144,13 @@ def _digest(chunks: Iterator[bytes]) -> str:
     for chunk in chunks:
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def _first(content: BinaryIO, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of `content`, in chunks."""
+    while size > 0 and (chunk := content.read(min(size, _CHUNK))):
+        size -= len(chunk)
+        yield chunk
 
 
 def digest_body(chunks: Iterator[bytes]) -> bytes:

@@ -42,6 +42,8 @@ class Family(Enum):
     EXPORT = "workspace export"
     DELETE = "workspace delete"
     FILES = "Files API"
+    DBFS = "DBFS API"
+    STORAGE = "cloud storage"
     OTHER = "others"
 
 
@@ -55,6 +57,9 @@ RATES: Mapping[Family, Rate] = {
     Family.EXPORT: Rate(50, 60),
     Family.DELETE: Rate(1.5, 2),
     Family.FILES: Rate(80, 100),
+    Family.DBFS: Rate(25, 30),
+    # Not the workspace's: a bucket of S3 takes thousands. We send a few large parts.
+    Family.STORAGE: Rate(100, 200),
     # No limit is documented, 20 is a guess; the Terraform provider keeps to 15 (facts B5).
     Family.OTHER: Rate(15, 20),
 }

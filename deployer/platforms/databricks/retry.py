@@ -4,7 +4,8 @@ Owns the pure rules of retrying (design.md rule 9). Must not call, sleep or read
 
 Every call of this adapter is safe to repeat: reads; `jobs/update` and `jobs/reset` with the same
 body; making a folder that is there; deleting what is gone; and exclusive uploads, whose repetition
-the store resolves. So one rule serves all of them. The SDK's own retries are not used: they leave
+the store resolves. So does the store of DBFS with blocks, which a repetition may write twice. So one
+rule serves all of them. The SDK's own retries are not used: they leave
 out 500, 502 and 504 and read only one of the two forms of Retry-After (facts B7).
 """
 

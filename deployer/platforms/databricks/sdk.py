@@ -13,6 +13,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from databricks.sdk.credentials_provider import CredentialsStrategy
 
 _PACKAGE = "databricks.sdk"
+
+
+@dataclass(frozen=True)
+class Login:
+    """One way to authenticate: its name in the SDK's list, and what makes the headers of a call."""
+
+    auth_type: str
+    headers: Callable[[], dict[str, str]]
 
 
 @contextmanager
@@ -51,35 +60,27 @@ def config_class() -> type[Config]:
     return found
 
 
-def strategy(
-    name: str, headers: Callable[[Config], Callable[[], dict[str, str]]]
-) -> CredentialsStrategy:
-    """A credentials strategy called `name`; `headers` gets the resolved configuration."""
+def strategy(choose: Callable[[Config], Login | None]) -> CredentialsStrategy:
+    """A credentials strategy of ours, before those of the SDK.
+
+    Args:
+        choose: gets the resolved configuration; None leaves the choice to the SDK.
+    """
     with _without_services():
         module = importlib.import_module(f"{_PACKAGE}.credentials_provider")
     base: type[CredentialsStrategy] = module.CredentialsStrategy
-    members = {"auth_type": lambda _: name, "__call__": lambda _, config: headers(config)}
-    made: CredentialsStrategy = type("Strategy", (base,), members)()
+    theirs: CredentialsStrategy = module.DefaultCredentials()
+    chosen: list[str] = []
+
+    def call(_: object, config: Config) -> Callable[[], dict[str, str]]:
+        ours = choose(config)
+        if ours is None:
+            return theirs(config)
+        chosen.append(ours.auth_type)
+        return ours.headers
+
+    def auth_type(_: object) -> str:
+        return chosen[-1] if chosen else theirs.auth_type()
+
+    made: CredentialsStrategy = type("Ours", (base,), {"auth_type": auth_type, "__call__": call})()
     return made
-
-
-def exchanged_token(
-    config: Config, token_endpoint: str, id_token: Callable[[], str]
-) -> Callable[[], str]:
-    """What gives a Databricks access token for an ID token, cached until it gets old (RFC 8693)."""
-    with _without_services():
-        module = importlib.import_module(f"{_PACKAGE}.oidc")
-
-    def fetch(_: object) -> object:
-        return module.IdToken(jwt=id_token())
-
-    source = module.DatabricksOidcTokenSource(
-        host=config.host,
-        token_endpoint=token_endpoint,
-        id_token_source=type("Source", (module.IdTokenSource,), {"id_token": fetch})(),
-        client_id=config.client_id,
-        account_id=config.account_id,
-        disable_async=True,
-        scopes=config.get_scopes_as_string(),
-    )
-    return lambda: str(source.token().access_token)

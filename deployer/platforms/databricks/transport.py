@@ -16,7 +16,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
@@ -24,10 +24,12 @@ import requests.adapters
 import requests.auth
 import urllib3.exceptions
 
+from deployer.deployment.ports import Interrupted
 from deployer.errors import DeployError
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import (
     Answer,
+    TokenUnavailable,
     authentication_failed,
     error_words,
     host_unreachable,
@@ -44,6 +46,23 @@ _CHUNK = 1024 * 1024
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
 Query = Mapping[str, str | int]
+_AS_IT_IS = {"Accept-Encoding": "identity"}
+
+
+class Content(Protocol):
+    """What is sent as it is: read from where it stands, and again from there on a retry."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes, none at the end."""
+        ...
+
+    def tell(self) -> int:
+        """The position, in bytes."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a position; the new one, in bytes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,8 @@ class Call:
         query: the query.
         body: sent as JSON.
         content: sent as it is, from its position when the call starts.
+        headers: sent besides those of every call.
+        name: the call in words, where its path is a secret.
         read_timeout_s: how long to wait between bytes of the answer, in seconds.
         read: makes the body out of its chunks; called anew for each attempt.
         is_json: whether a success without JSON is a garbled answer.
@@ -67,7 +88,9 @@ class Call:
     family: Family
     query: Query = field(default_factory=dict)
     body: JsonObject | None = None
-    content: BinaryIO | None = None
+    content: Content | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
     read_timeout_s: float = READ_TIMEOUT_S
     read: Callable[[Iterator[bytes]], bytes] = b"".join
     is_json: bool = True
@@ -75,7 +98,7 @@ class Call:
     @property
     def what(self) -> str:
         """The call in words, without its query."""
-        return f"{self.method} {self.path}"
+        return self.name or f"{self.method} {self.path}"
 
 
 class Broken(Exception):
@@ -162,7 +185,7 @@ class Transport:
                 json=call.body,
                 data=call.content,
                 # The size of a file is its Content-Length only when it is not compressed.
-                headers={} if call.is_json else {"Accept-Encoding": "identity"},
+                headers={**call.headers, **({} if call.is_json else _AS_IT_IS)},
                 auth=_Headers(headers),
                 timeout=(CONNECT_TIMEOUT_S, call.read_timeout_s),
                 allow_redirects=False,
@@ -182,8 +205,10 @@ class Transport:
     def _credentials(self) -> Mapping[str, str]:
         try:
             headers = self._authenticate()
-        except DeployError:
+        except (DeployError, Interrupted):
             raise
+        except TokenUnavailable as error:
+            raise Broken(f"no access token could be had: {error}") from None
         except (requests.ConnectionError, requests.Timeout, TimeoutError) as error:
             raise Broken(
                 "no access token could be had, the token service is not reachable"

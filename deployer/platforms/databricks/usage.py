@@ -6,7 +6,7 @@ can't be listed is an error and never an empty answer. Must not judge what uses 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import quote
 
@@ -60,13 +60,20 @@ class DatabricksUsage:
 
     def other_users(self) -> Iterator[UsageDocument]:
         """Clusters with the states of their libraries, cluster policies, and pipelines."""
-        yield from self._clusters()
-        yield from self._policies()
+        yield from self.clusters()
+        yield from self.policies()
         yield from self._pipelines()
 
     def read_text(self, path: str) -> str | None:
         """The content of a file in the workspace or in a volume; None when there is none."""
-        answer = self._client.send(_download(path))
+        return self._content(path, _download(path))
+
+    def read_notebook(self, path: str) -> str | None:
+        """The source of a notebook, without results; None when there is none."""
+        return self._content(path, _export(path, "SOURCE"))
+
+    def _content(self, path: str, call: Call) -> str | None:
+        answer = self._client.send(call)
         if answer.ok and len(answer.body) > _TEXT_LIMIT:
             raise Refused(f"{path} is larger than {_TEXT_LIMIT:,} bytes.")
         if answer.ok:
@@ -76,7 +83,7 @@ class DatabricksUsage:
             return None
         raise error
 
-    def _clusters(self) -> Iterator[UsageDocument]:
+    def clusters(self) -> Iterator[UsageDocument]:
         """Clusters; the document is the cluster with `library_statuses` added to it.
 
         A cluster of which only the libraries are known is a user as well.
@@ -87,19 +94,34 @@ class DatabricksUsage:
             text(each.get("cluster_id")): each.get("library_statuses") or []
             for each in objects(answer.get("statuses"))
         }
-        with _listing("clusters"):
-            query: Query = {"page_size": _PAGE}
-            for page in self._client.pages("/api/2.1/clusters/list", Family.OTHER, query):
-                for cluster in objects(page.get("clusters")):
-                    cluster_id = text(cluster.get("cluster_id"))
-                    document = {**cluster, "library_statuses": libraries.pop(cluster_id, [])}
-                    name = text(cluster.get("cluster_name"))
-                    yield UsageDocument("cluster", cluster_id, name, document)
+        for cluster in self._listed_clusters():
+            cluster_id = text(cluster.get("cluster_id"))
+            document = {**cluster, "library_statuses": libraries.pop(cluster_id, [])}
+            name = text(cluster.get("cluster_name"))
+            yield UsageDocument("cluster", cluster_id, name, document)
         for cluster_id, statuses in libraries.items():
             document = {"cluster_id": cluster_id, "library_statuses": statuses}
             yield UsageDocument("cluster", cluster_id, "", document)
 
-    def _policies(self) -> Iterator[UsageDocument]:
+    def _listed_clusters(self) -> Iterator[JsonObject]:
+        with _listing("clusters"):
+            query: Query = {"page_size": _PAGE}
+            for page in self._client.pages("/api/2.1/clusters/list", Family.OTHER, query):
+                yield from objects(page.get("clusters"))
+
+    def runtimes(self) -> Mapping[str, str]:
+        """The runtime of each cluster that the caller may see; {} when the list is refused."""
+        try:
+            return {
+                text(cluster.get("cluster_id")): version
+                for cluster in self._listed_clusters()
+                if (version := text(cluster.get("spark_version")))
+            }
+        except Denied:
+            return {}
+
+    def policies(self) -> Iterator[UsageDocument]:
+        """Cluster policies, with the libraries that they bring."""
         with _listing("cluster policies"):
             answer = self._client.get("/api/2.0/policies/clusters/list", Family.OTHER)
         for policy in objects(answer.get("policies")):
@@ -128,7 +150,12 @@ def _download(path: str) -> Call:
     if path.startswith("/Volumes/"):
         address = f"/api/2.0/fs/files{quote(path)}"
         return Call("GET", address, Family.FILES, read=_bounded, is_json=False)
-    query: Query = {"path": path, "format": "AUTO", "direct_download": "true"}
+    return _export(path, "AUTO")
+
+
+def _export(path: str, form: str) -> Call:
+    """An export from the workspace; of a notebook, AUTO could give its results as well."""
+    query: Query = {"path": path, "format": form, "direct_download": "true"}
     return Call(
         "GET",
         "/api/2.0/workspace/export",

@@ -12,10 +12,12 @@ from urllib.parse import quote
 from deployer.deployment.ports import Denied, NotFound, Refused, StoredFile
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks import answers
+from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.documents import mapping, number, objects, text
 from deployer.platforms.databricks.folder_store import FolderStore, digest_body
 from deployer.platforms.databricks.jobs import EVERYBODY
 from deployer.platforms.databricks.limits import Family
+from deployer.platforms.databricks.multipart import LARGE, send_large
 from deployer.platforms.databricks.roots import canonical
 from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call
 
@@ -84,8 +86,14 @@ class VolumeStore(FolderStore):
                         path, size if size is not None else self._size(path) or 0, modified or 0
                     )
 
-    def _upload_call(self, path: str, content: BinaryIO) -> Call:
-        return Call(
+    def _create(self, path: str, content: BinaryIO, size: int) -> Answer:
+        if size >= LARGE:
+            start = content.tell()
+            answer = send_large(self._client, path, content, size)
+            if answer is not None:
+                return answer
+            content.seek(start)
+        call = Call(
             "PUT",
             f"/api/2.0/fs/files{quote(path)}",
             Family.FILES,
@@ -94,6 +102,7 @@ class VolumeStore(FolderStore):
             read_timeout_s=UPLOAD_TIMEOUT_S,
             is_json=False,
         )
+        return self._client.send(call)
 
     @property
     def _volume(self) -> str:

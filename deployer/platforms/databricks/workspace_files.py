@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from deployer.deployment.ports import AlreadyExists, Denied, NotFound, Refused, StoredFile
 from deployer.jobs.places import JsonObject
+from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.documents import number, objects, text
 from deployer.platforms.databricks.folder_store import FolderStore, digest_body
 from deployer.platforms.databricks.jobs import EVERYBODY
@@ -112,10 +113,10 @@ class WorkspaceStore(FolderStore):
                     path, number(stored.get("size")) or 0, number(stored.get("modified_at")) or 0
                 )
 
-    def _upload_call(self, path: str, content: BinaryIO) -> Call:
+    def _create(self, path: str, content: BinaryIO, size: int) -> Answer:
         # The whole path is one segment, its slashes quoted, as the Databricks CLI sends it.
         name = quote(path.lstrip("/"), safe="")
-        return Call(
+        call = Call(
             "POST",
             f"/api/2.0/workspace-files/import-file/{name}",
             Family.IMPORT,
@@ -124,6 +125,7 @@ class WorkspaceStore(FolderStore):
             read_timeout_s=UPLOAD_TIMEOUT_S,
             is_json=False,
         )
+        return self._client.send(call)
 
     def _size(self, path: str) -> int | None:
         return number(self._status(path).get("size"))

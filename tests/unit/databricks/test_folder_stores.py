@@ -12,14 +12,20 @@ from deployer.deployment.ports import AlreadyExists, Refused, Unavailable
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.client import Client
+from deployer.platforms.databricks.dbfs import DbfsStore
 from deployer.platforms.databricks.folder_store import FolderStore
-from deployer.platforms.databricks.roots import parse_root
+from deployer.platforms.databricks.roots import Kind, Root, parse_root
 from deployer.platforms.databricks.transport import Broken, Call, Transport
 from deployer.platforms.databricks.volumes import VolumeStore
 from deployer.platforms.databricks.workspace_files import EXPORT_LIMIT, WorkspaceStore
 from tests.unit.databricks.clock import Clock
 
-FOLDER, VOLUME = "/Workspace/libs", "/Volumes/main/libs/released"
+FOLDER, VOLUME, DBFS = "/Workspace/libs", "/Volumes/main/libs/released", "dbfs:/libs"
+STORES: Mapping[Kind, Callable[[Client, Root], FolderStore]] = {
+    Kind.WORKSPACE: WorkspaceStore,
+    Kind.VOLUME: VolumeStore,
+    Kind.DBFS: DbfsStore,
+}
 LOST = Broken("the connection broke")
 EXISTS = Answer(409, code="RESOURCE_ALREADY_EXISTS", message="Path already exists.")
 OK = Answer(200)
@@ -52,8 +58,8 @@ def store_on(root: str, script: Script) -> tuple[FolderStore, Routed]:
     transport = Routed(script)
     clock = Clock()
     client = Client(transport, clock=clock, sleep=clock.sleep)
-    kind = VolumeStore if root == VOLUME else WorkspaceStore
-    return kind(client, parse_root(root)), transport
+    place = parse_root(root, allow_dbfs=True)
+    return STORES[place.kind](client, place), transport
 
 
 def status(size: int | None) -> Answer:
@@ -77,13 +83,85 @@ def test_the_path_of_an_upload_is_one_segment_as_the_cli_sends_it() -> None:
     assert sent == ["/api/2.0/workspace-files/import-file/Workspace%2Flibs%2Fa.whl"]
 
 
+def read_back(content: bytes) -> Callable[[Call], Answer]:
+    return lambda call: Answer(200, body=call.read(iter([content])))
+
+
 def test_a_file_that_arrived_short_is_deleted_and_not_a_success() -> None:
     store, transport = store_on(
-        FOLDER, {"import-file": [OK], "get-status": [status(3)], "workspace/delete": [OK]}
+        FOLDER,
+        {
+            "import-file": [OK],
+            "get-status": [status(3)],
+            "export": read_back(b"hel"),
+            "workspace/delete": [OK],
+        },
     )
-    with pytest.raises(Unavailable, match="3 of 5 bytes"):
+    with pytest.raises(Refused, match="3 of 5 bytes and was deleted"):
         upload(store, b"hello")
-    assert transport.calls == ["import-file", "get-status", "workspace/delete"]
+    assert (transport.calls[0], transport.calls[-1]) == ("import-file", "workspace/delete")
+
+
+@pytest.mark.parametrize(("stored", "size"), [(b"jel", 3), (b"jello!", 6)])
+def test_a_file_of_another_size_that_is_not_the_beginning_of_ours_stays(
+    stored: bytes, size: int
+) -> None:
+    script: Script = {
+        "import-file": [OK],
+        "get-status": [status(size)],
+        "export": read_back(stored),
+    }
+    store, transport = store_on(FOLDER, script)
+    with pytest.raises(Refused, match=f"has {size} bytes where 5 were sent.*was left there"):
+        upload(store, b"hello")
+    assert "workspace/delete" not in transport.calls
+
+
+def test_a_short_file_that_can_not_be_read_back_is_not_provably_ours() -> None:
+    content = bytes(EXPORT_LIMIT + 2)
+    store, transport = store_on(
+        FOLDER, {"import-file": [OK], "get-status": [status(EXPORT_LIMIT + 1)]}
+    )
+    with pytest.raises(Refused, match="was left there"):
+        upload(store, content)
+    assert "workspace/delete" not in transport.calls
+
+
+def test_a_file_that_is_gone_after_its_upload_is_no_success() -> None:
+    gone = Answer(404, code="RESOURCE_DOES_NOT_EXIST", message="Path doesn't exist.")
+    store, _ = store_on(FOLDER, {"import-file": [OK], "get-status": [gone]})
+    with pytest.raises(Refused, match="gone right after"):
+        upload(store, b"hello")
+
+
+def in_dbfs(size: int, *, is_dir: bool = False) -> Answer:
+    return Answer(200, document={"is_dir": is_dir, "file_size": size})
+
+
+def test_a_file_that_arrives_short_beside_its_name_in_dbfs_never_gets_there() -> None:
+    statuses: list[Step] = [in_dbfs(0, is_dir=True), in_dbfs(4)]
+    script: Script = {
+        "mkdirs": [OK],
+        "get-status": statuses,
+        "dbfs/put": [OK],
+        "dbfs/delete": [OK],
+        "dbfs/move": [OK],
+    }
+    store, transport = store_on(DBFS, script)
+    with pytest.raises(Unavailable, match="4 of 5 bytes arrived"):
+        upload(store, b"hello")
+    assert transport.calls.count("dbfs/put") == transport.calls.count("dbfs/delete") == 3
+    assert "dbfs/move" not in transport.calls
+
+
+@pytest.mark.parametrize(
+    ("data", "why"), [("", "ended at 0 of 5 bytes"), ("not base64!", "no base64")]
+)
+def test_a_file_in_dbfs_that_can_not_be_read_to_its_end_has_no_hash(data: str, why: str) -> None:
+    block = Answer(200, document={"bytes_read": 0, "data": data})
+    store, _ = store_on(DBFS, {"get-status": [in_dbfs(5)], "dbfs/read": [block]})
+    with pytest.raises(Refused, match=why):
+        store.sha256(f"{DBFS}/a.whl")
 
 
 def test_a_file_whose_size_is_not_told_is_believed() -> None:
@@ -96,12 +174,13 @@ def test_a_volume_tells_the_size_in_a_header() -> None:
     script: Script = {
         "PUT": [OK],
         "HEAD": [Answer(200, {"Content-Length": "4"})],
+        "GET": read_back(b"hell"),
         "DELETE": [Answer(204)],
     }
     store, transport = store_on(VOLUME, script)
-    with pytest.raises(Unavailable, match="4 of 5 bytes"):
+    with pytest.raises(Refused, match="4 of 5 bytes"):
         upload(store, b"hello")
-    assert transport.calls == ["PUT", "HEAD", "DELETE"]
+    assert transport.calls == ["PUT", "HEAD", "GET", "DELETE"]
 
 
 def test_an_upload_in_doubt_that_is_too_large_to_read_back_counts_by_its_size() -> None:

@@ -22,6 +22,7 @@ DOCUMENTED = {
     Family.EXPORT: 60,
     Family.DELETE: 2,
     Family.FILES: 100,
+    Family.DBFS: 30,
 }
 
 

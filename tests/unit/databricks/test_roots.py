@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.errors import DeployError, FailureReason
+from deployer.jobs import paths
 from deployer.platforms.databricks.roots import Kind, canonical, parse_root
 
 
@@ -48,6 +49,9 @@ def test_a_root_has_one_form(given: str, path: str, volume: str) -> None:
         ("/Workspace/", "whole workspace"),
         ("/Workspace/Repos/a@b.c/r", "Git folder"),
         ("/Repos/a@b.c/r", "neither"),
+        ("dbfs://libs/x", "one slash"),
+        ("dbfs:libs", "one slash"),
+        ("dbfs:/libs/../x", '"."'),
         ("/Volumes", "a volume is"),
         ("/Volumes/main/libs", "a volume is"),
         ("dbfs:/Volumes/main/libs", "a volume is"),
@@ -74,6 +78,65 @@ def test_other_paths_are_refused_with_a_reason_and_a_way_out(given: str, why: st
     assert caught.value.reason is FailureReason.ROOT_NOT_ALLOWED
     assert why in caught.value.problem.title
     assert "/Volumes/" in caught.value.problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("dbfs:/libs", "dbfs:/libs"),
+        ("dbfs:/libs/released/", "dbfs:/libs/released"),
+        ("dbfs:///libs//x", "dbfs:/libs/x"),
+        ("/dbfs/libs", "dbfs:/libs"),
+        ("/dbfs/mnt/libs", "dbfs:/mnt/libs"),
+        ("dbfs:/user/libs", "dbfs:/user/libs"),
+    ],
+)
+def test_a_root_in_dbfs_is_one_only_when_it_was_chosen(given: str, path: str) -> None:
+    root = parse_root(given, allow_dbfs=True)
+    assert (root.kind, root.path, root.volume) == (Kind.DBFS, path, "")
+    assert paths.canonical(given) == path  # references are compared with it
+    with pytest.raises(DeployError, match="from 15") as caught:
+        parse_root(given)
+    remedy = caught.value.problem.remedy
+    # The better places come first.
+    assert 0 <= remedy.index("/Volumes/") < remedy.index("/Workspace/") < remedy.index("allow-dbfs")
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("dbfs:/", "whole DBFS root"),
+        ("/dbfs/", "whole DBFS root"),
+        ("dbfs:///", "whole DBFS root"),
+        ("dbfs:/FileStore", "browsers"),
+        ("dbfs:/FileStore/jars", "browsers"),
+        ("/dbfs/filestore/x", "browsers"),
+        ("dbfs:/databricks/init", "Databricks' own"),
+        ("dbfs:/databricks-datasets", "Databricks' own"),
+        ("dbfs:/libs/..", '"."'),
+        ("dbfs://host/x", "one slash"),
+        ("dbfs:/li\x00bs", "control"),
+        ("/FileStore/jars", "DBFS"),
+    ],
+)
+def test_some_places_in_dbfs_are_never_a_root(given: str, why: str) -> None:
+    with pytest.raises(DeployError) as caught:
+        parse_root(given, allow_dbfs=True)
+    assert caught.value.reason is FailureReason.ROOT_NOT_ALLOWED
+    assert why in caught.value.problem.title
+    assert "allow-dbfs" not in caught.value.problem.remedy or given == "/FileStore/jars"
+
+
+@given(st.text(alphabet="/abdfs:FileStorVlumx. ", max_size=30))
+def test_a_root_that_is_accepted_in_dbfs_is_its_own_canonical_form(given: str) -> None:
+    try:
+        path = parse_root(given, allow_dbfs=True).path
+    except DeployError:
+        return
+    assert parse_root(path, allow_dbfs=True).path == path
+    assert paths.canonical(path) == path
+    assert path.startswith(("/Workspace/", "/Volumes/", "dbfs:/"))
+    assert not path.endswith("/")
 
 
 @given(st.text(alphabet="/abVolumes.Workspace:dbfSharedUr \n", max_size=40))
