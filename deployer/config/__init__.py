@@ -1,0 +1,1 @@
+"""spark-deploy.yml: the environments that a repository deploys to."""

@@ -1,0 +1,152 @@
+"""What was asked of a run: inputs over the configuration file over defaults, as one value.
+
+Owns finding and reading spark-deploy.yml, and the order of the three. What the file may say is the room
+`config`'s business, what a value means that of `settings`.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from deployer.config.choice import choose
+from deployer.config.environments import Configuration, Entry, place
+from deployer.config.revision import Revision, revision
+from deployer.config.trust import CONNECTION, objections
+from deployer.contract import Mode
+from deployer.errors import DeployError, FailureReason, Problem, fail, gather, raise_if_any
+from deployer.settings import Settings, parse, value_problems
+
+FILE = "spark-deploy.yml"
+_TWIN = "spark-deploy.yaml"
+_READ = 1_000_001  # bytes at most, whatever the size of the file: one more than it may have
+_OFFLINE = frozenset({Mode.CHECK.value})  # needs no target, and uses no credential
+
+
+@dataclass(frozen=True)
+class Request:
+    """The settings, and a sentence on the environment where a file gave it."""
+
+    settings: Settings
+    told: str = ""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What the file says for this run."""
+
+    file: str
+    environment: str
+    entries: Mapping[str, Entry]
+    told: str
+
+
+def read_request(texts: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> Request:
+    """What `texts` (input name → text, blank = not given) ask for, with the file in `folder`.
+
+    Raises:
+        DeployError: invalid-input, invalid-configuration or untrusted-configuration, with every problem.
+    """
+    given = {name: text for name, text in texts.items() if text.strip()}
+    if given.get("mode") == Mode.CONFIGURE.value:  # it makes the file
+        return Request(parse(_from_variables(environ) | given))
+    problems: list[Problem] = []
+    target = None
+    with gather(problems):
+        target = _target(given, environ, folder)
+    if problems:
+        raise DeployError(*problems, *value_problems(given, {}))
+    if target is None:
+        return Request(parse(given))
+    from_file = {name: one for name, one in target.entries.items() if name not in given}
+    settings = parse(
+        {name: one.text for name, one in from_file.items()} | given,
+        {name: place(target.file, name, one) for name, one in from_file.items()},
+    )
+    return Request(replace(settings, environment=target.environment), target.told)
+
+
+def _from_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """What Databricks' variables say where inputs would; elsewhere they are left to the SDK."""
+    return {
+        name: environ[variable] for name, variable in CONNECTION.items() if environ.get(variable)
+    }
+
+
+def _target(given: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> _Target | None:
+    """What the file says for this run; None without a file. Raises DeployError."""
+    configuration = _configuration(given.get("config", "").strip(), folder)
+    if configuration is None:
+        return None
+    now = revision(environ)
+    if given.get("mode") in _OFFLINE:
+        return _offline(configuration, given, now)
+    chosen = choose(configuration, given.get("environment", "").strip(), now)
+    file, name, entries = configuration.file, chosen.environment.name, chosen.environment.entries
+    raise_if_any(
+        objections(entries, file, texts=given, environ=environ, under_review=now.under_review)
+    )
+    if now.under_review:  # the same is said outside of the file
+        entries = {name: one for name, one in entries.items() if name not in CONNECTION}
+    return _Target(file, name, entries, f"Environment {name} of {file}: {chosen.why}.")
+
+
+def _offline(configuration: Configuration, given: Mapping[str, str], now: Revision) -> _Target:
+    """For a mode without a workspace: where no environment is certain, what is true of all of them."""
+    file, named = configuration.file, given.get("environment", "").strip()
+    try:
+        chosen = choose(configuration, named, now)
+    except DeployError:
+        if named:
+            raise
+        return _Target(file, "", configuration.defaults, f"The defaults of {file}.")
+    one = chosen.environment
+    return _Target(file, one.name, one.entries, f"Environment {one.name} of {file}: {chosen.why}.")
+
+
+def _configuration(named: str, folder: Path) -> Configuration | None:
+    """The file that the input `config` names, or the usual one, which may be missing."""
+    file = named or FILE
+    content = _content(folder / file, file)
+    if content is not None:
+        # Only who has such a file waits for the YAML reader to be imported.
+        from deployer.config.file import read_configuration  # noqa: PLC0415
+
+        return read_configuration(content, file)
+    if named:
+        raise fail(
+            FailureReason.INVALID_INPUT,
+            f"The input `config` names {file}, and there is no such file.",
+            detail=f"It is looked for in {folder}.",
+            remedy="Correct the path, or check out the repository before this step.",
+        )
+    if (folder / _TWIN).exists():
+        raise fail(
+            FailureReason.INVALID_CONFIGURATION,
+            f"There is a file {_TWIN}, which is not read.",
+            remedy=f"Call it {FILE}, or name it by the input `config`.",
+        )
+    return None
+
+
+def _content(path: Path, file: str) -> bytes | None:
+    """The bytes of the file; None when there is none."""
+    try:
+        # A link could lead to a file of the machine, whose content messages would then show.
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise fail(
+                FailureReason.INVALID_CONFIGURATION,
+                f"{file} is no regular file, and was not read.",
+                detail="Links are not followed.",
+                remedy="Put the file itself there.",
+            )
+        with path.open("rb") as stream:
+            return stream.read(_READ)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise fail(
+            FailureReason.INVALID_CONFIGURATION, f"{file} can't be read.", detail=str(error)
+        ) from error
