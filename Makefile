@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint types unit generate check-generated lock clean
+.PHONY: setup demo test lint types unit generate check-generated image lock clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,10 @@ generate: setup
 
 check-generated: setup
 	$(BIN)/python -m tools.generate --check
+
+# Builds the action's image with docker, podman or buildah, tries it out and measures it (docs/image.md).
+image: setup
+	$(BIN)/python -m tools.image
 
 lint: setup
 	$(BIN)/ruff check .

@@ -5,14 +5,28 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deployer.context import RunContext
-from deployer.inputs import from_runner
-from deployer.main import Streams, perform
+from deployer.stopping import Stop
 
 if __name__ == "__main__":
+    stop = Stop()
+    stop.listen()  # before anything is loaded: a run may be cancelled at once
+
+    from deployer.context import RunContext
+    from deployer.delivery import Streams
+    from deployer.inputs import from_runner
+    from deployer.main import perform
+
     texts, warnings = from_runner(os.environ)
     context = RunContext.from_environ(os.environ, cwd=Path.cwd(), temp=Path(tempfile.gettempdir()))
-    streams = Streams(sys.stdout, sys.stderr)
+    # The runner reads UTF-8, whatever the locale.
+    streams = Streams.standard(sys.stdout, sys.stderr, encoding="utf-8")
     sys.exit(
-        perform(texts, environ=os.environ, context=context, streams=streams, warnings=warnings)
+        perform(
+            texts,
+            environ=os.environ,
+            context=context,
+            streams=streams,
+            warnings=warnings,
+            stop=stop,
+        )
     )

@@ -1,17 +1,31 @@
-"""What a run warns of: facts that do not stop it, and that its reader should act on."""
+"""What a run warns of, and what it tells the owners of places that it does not change.
+
+Owns the facts that do not stop a run, and that its reader should act on. Must not read anything.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from deployer.deployment.elsewhere import Elsewhere
 from deployer.deployment.ports import Identity, Store
-from deployer.deployment.scan import Scan
-from deployer.draft import Draft
+from deployer.draft import Draft, named_by
+from deployer.plan.clusters import Stays
+from deployer.plan.elsewhere import Judged, judge
+from deployer.plan.model import ClusterChange
+from deployer.plan.planner import Order
+from deployer.report import model
+from deployer.report.elsewhere import LISTED, advice
+
+MOST_JOBS = 10  # named beside one place; thousands of jobs can share a cluster
+_MOST_UNREAD = 3  # told in the warning; the versions of the report name all
 
 
 def warn_of_root(draft: Draft, store: Store, *, exists: bool) -> None:
     """A root that is missing, or that everybody may write (design.md, "Where things lie")."""
     if not exists:
         draft.warn(f"The root {store.root} does not exist yet: deploy makes it.")
-    elif store.open_to_all():
+    if store.open_to_all():
         draft.warn(
             f"Everybody may write to the root {store.root}: whoever replaces a file there runs code in "
             "production. Use a volume or folder that only the deployer may write."
@@ -27,10 +41,53 @@ def warn_if_blind(draft: Draft, identity: Identity) -> None:
         )
 
 
-def warn_of_unread(draft: Draft, scan: Scan) -> None:
-    """Files named by jobs that may name the library in turn (facts A1 row 4)."""
-    if scan.requirements_jobs:
+def warn_of_unread(draft: Draft, found: Elsewhere) -> None:
+    """What could not be read and may name the library (facts A1 rows 4 to 18)."""
+    if found.unread:
+        more = len(found.unread) - _MOST_UNREAD
+        told = "; ".join(found.unread[:_MOST_UNREAD]) + (f"; and {more:,} more" if more > 0 else "")
         draft.warn(
-            f"{scan.requirements_jobs} jobs install from requirements files, whose content is never edited: "
-            "what they name does not move."
+            "Not everything that may name a library could be read, and nothing is removed while that is "
+            f"so: {told}."
         )
+
+
+def warn_of_clusters(draft: Draft, stays: Iterable[Stays]) -> None:
+    """Clusters that keep an old version because nobody but others may change it (facts B8)."""
+    for one in stays:
+        name = f" ({one.cluster_name})" if one.cluster_name else ""
+        draft.warn(f"Cluster {one.cluster_id}{name} keeps {one.value}: {one.why}.")
+
+
+def tell_elsewhere(
+    draft: Draft, found: Elsewhere, order: Order, clusters: Iterable[ClusterChange] = ()
+) -> None:
+    """What the deployment of `order` means for each place; `clusters` are those that it changes."""
+    changed = tuple(clusters)
+    judged = [judge(one, order, changed) for one in found.sightings]
+    draft.elsewhere = tuple(_told(found, one) for one in judged)
+
+
+def list_elsewhere(draft: Draft, found: Elsewhere) -> None:
+    """The places as `status` lists them: nothing is to be deployed."""
+    draft.elsewhere = tuple(_told(found, Judged(one, LISTED, "")) for one in found.sightings)
+
+
+def _told(found: Elsewhere, judged: Judged) -> model.Elsewhere:
+    sighting = judged.sighting
+    kind, name, version = named_by(sighting.reference)
+    jobs = found.jobs_of(sighting)
+    return model.Elsewhere(
+        where=sighting.where.value,
+        holder=sighting.label,
+        holder_id=sighting.holder.target,
+        spot=sighting.spot,
+        value=sighting.value,
+        kind=kind,
+        name=name,
+        version=version,
+        standing=judged.standing,
+        advice=advice(sighting.where, judged.standing, judged.new),
+        jobs=tuple(model.JobName(job.job_id, job.name) for job in jobs[:MOST_JOBS]),
+        jobs_count=len(jobs),
+    )

@@ -35,9 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     texts["mode"] = OLD_MODES.get(arguments.mode, arguments.mode)
     context = RunContext.from_environ(os.environ, cwd=Path.cwd(), temp=Path(tempfile.gettempdir()))
-    from deployer.main import Streams, perform  # noqa: PLC0415 - --help need not load adapters
+    from deployer.delivery import Streams  # noqa: PLC0415
+    from deployer.main import perform  # noqa: PLC0415 - --help need not load adapters
 
-    streams = Streams(sys.stdout, sys.stderr, json_output=arguments.output == "json")
+    streams = Streams.standard(sys.stdout, sys.stderr, json_output=arguments.output == "json")
     return perform(texts, environ=os.environ, context=context, streams=streams)
 
 
@@ -95,6 +96,8 @@ _MODE_HELP = {
     Mode.UPLOAD: "upload the library only",
     Mode.CLEANUP: "remove old versions that nothing uses",
     Mode.STATUS: "list the library references of the workspace",
+    Mode.DOCTOR: "check credentials, rights and the root, and change nothing",
+    Mode.CONFIGURE: "write a first spark-deploy.yml and workflow into this folder",
 }
 
 

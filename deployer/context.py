@@ -6,8 +6,8 @@ given by the composition root; nothing here reads `os.environ`, a file or the ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -27,6 +27,8 @@ class RunContext:
     ref: str = ""
     repository: str = ""
     run_url: str = ""
+    id_token: bool = False  # whether the job may ask GitHub for OIDC tokens (fact 27)
+    host_folders: tuple[tuple[Path, Path], ...] = ()  # (as we see it, as later steps see it)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, cwd: Path, temp: Path) -> RunContext:
@@ -47,8 +49,36 @@ class RunContext:
             sha=environ.get("GITHUB_SHA", ""),
             ref=environ.get("GITHUB_REF", ""),
             repository=repository,
+            id_token=bool(
+                environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
+                and environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+            ),
             run_url=f"{server}/{repository}/actions/runs/{run_id}" if repository and run_id else "",
         )
+
+    def with_host_paths(self, text: str) -> RunContext:
+        """This context, told where its folders lie outside of the container.
+
+        `text` is the input `host-paths`: `temp=FOLDER:workspace=FOLDER`. The runner translates values
+        that are such a path or begin with one to paths of the container, so the value begins with a
+        word (facts, "Contract facts" 8). What is no path, as on a command line, is left out.
+        """
+        inside = {"temp": self.temp, "workspace": self.workspace}
+        return replace(self, host_folders=tuple(_host_folders(text, inside)))
+
+    def outside(self, path: str | Path) -> str:
+        """`path` as later steps of the job name it: on the machine, not in this container."""
+        for inside, host in self.host_folders:
+            if Path(path).is_relative_to(inside):
+                return str(host / Path(path).relative_to(inside))
+        return str(path)
+
+
+def _host_folders(text: str, inside: Mapping[str, Path]) -> Iterator[tuple[Path, Path]]:
+    for part in text.split(":"):  # a folder that is mounted has no colon in its path
+        name, _, folder = part.partition("=")
+        if name in inside and folder.startswith("/"):
+            yield inside[name], Path(folder)
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:

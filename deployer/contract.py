@@ -19,6 +19,8 @@ class Mode(StrEnum):
     UPLOAD = "upload"
     CLEANUP = "cleanup"
     STATUS = "status"
+    DOCTOR = "doctor"
+    CONFIGURE = "configure"
 
 
 class InputType(StrEnum):
@@ -29,6 +31,7 @@ class InputType(StrEnum):
     INTEGER = "integer"
     DURATION = "duration"
     CHOICE = "choice"
+    LIST = "list"  # texts, separated by commas
     SECRET = "secret"  # noqa: S105 - the name of a type, not a password
 
 
@@ -41,7 +44,22 @@ class Input:
     type: InputType = InputType.TEXT
     default: str = ""
     choices: tuple[str, ...] = ()
+    in_file: bool = False  # may also stand in spark-deploy.yml, as `file_key`
     since: str = "0.1.0"
+
+    @property
+    def file_key(self) -> str:
+        """The key in spark-deploy.yml, where nothing but Databricks is meant anyway."""
+        return self.name.removeprefix("databricks-")
+
+    @property
+    def action_default(self) -> str:
+        """The default in `action.yml`.
+
+        The runner hands over a default as if somebody had given it, and what is given overrides the
+        file. So an input that may stand in the file has none there; `settings` knows it.
+        """
+        return "" if self.in_file else self.default
 
 
 @dataclass(frozen=True)
@@ -59,18 +77,26 @@ INPUTS: tuple[Input, ...] = (
         "What to do: `check` lints, tests and builds `project`; `plan` shows what a deployment would "
         "change and changes nothing; `deploy` uploads the library and moves the jobs; `upload` only "
         "uploads; `cleanup` only removes old versions that nothing uses; `status` lists the library "
-        "references of the workspace.",
+        "references of the workspace; `doctor` checks credentials, rights and the root, and changes "
+        "nothing; `configure` writes a first `spark-deploy.yml` and workflow, and asks no workspace.",
         InputType.CHOICE,
         "plan",
         tuple(mode.value for mode in Mode),
     ),
     Input(
-        "environment", "A name for the target, such as `production`; it is shown in every report."
+        "environment",
+        "The target, such as `production`: one of `spark-deploy.yml`, where there is one; else a name "
+        "that is shown in every report.",
+    ),
+    Input(
+        "config",
+        "The file with the environments, from the workspace; default: `spark-deploy.yml`, which may be "
+        "missing. What is given as an input counts more than what it says.",
     ),
     Input(
         "wheel",
-        "Glob of the one library file to deploy, relative to the workspace, such as `dist/*.whl`. "
-        "A given wheel is deployed as it is, never rebuilt.",
+        "Glob of the one library file to deploy, a wheel, jar or egg, relative to the workspace, such as "
+        "`dist/*.whl`. A given file is deployed as it is, never rebuilt.",
     ),
     Input(
         "project",
@@ -81,10 +107,19 @@ INPUTS: tuple[Input, ...] = (
         "root",
         "Where released libraries live: a volume or workspace folder that only the deployer may write, "
         "such as `/Volumes/main/libraries/released`. Nothing outside is rewired or removed.",
+        in_file=True,
     ),
     Input(
         "folder",
         "For `mode: upload`: another folder to upload to. No job is touched.",
+    ),
+    Input(
+        "allow-dbfs",
+        "Whether `root` may lie in DBFS (`dbfs:/libs`). Every user may write there, and runtimes from 15.1 "
+        "on load no library from it: prefer a volume.",
+        InputType.BOOLEAN,
+        "false",
+        in_file=True,
     ),
     Input(
         "policy",
@@ -93,16 +128,20 @@ INPUTS: tuple[Input, ...] = (
         InputType.CHOICE,
         "same-major",
         ("same-major", "same-minor", "any", "exact"),
+        in_file=True,
     ),
     Input(
         "from-versions",
         "For `policy: exact`: the versions to move, separated by commas, such as `1.4.0, 1.4.1`.",
+        InputType.LIST,
+        in_file=True,
     ),
     Input(
         "allow-prereleases",
         "Whether a pre-release or local version may replace a final version.",
         InputType.BOOLEAN,
         "false",
+        in_file=True,
     ),
     Input(
         "owned",
@@ -111,18 +150,39 @@ INPUTS: tuple[Input, ...] = (
         InputType.CHOICE,
         "skip",
         ("skip", "move"),
+        in_file=True,
+    ),
+    Input(
+        "clusters",
+        "What to do with all-purpose clusters that have an older version installed: `report` names them, "
+        "`update` installs the new version and uninstalls the old one, which takes effect when they "
+        "restart, `restart` also restarts those that run and that no active run uses.",
+        InputType.CHOICE,
+        "report",
+        ("report", "update", "restart"),
+        in_file=True,
+    ),
+    Input(
+        "read-notebooks",
+        "Whether to read the notebooks of jobs for `%pip install` and the like. `false` is quicker where "
+        "there are thousands; what notebooks install is then not reported, and nothing is removed.",
+        InputType.BOOLEAN,
+        "true",
+        in_file=True,
     ),
     Input(
         "cleanup",
         "Whether to remove old versions of the same MAJOR that nothing uses. `false` lists them only.",
         InputType.BOOLEAN,
         "true",
+        in_file=True,
     ),
     Input(
         "keep",
         "How many of the newest unused old versions per MAJOR stay all the same.",
         InputType.INTEGER,
         "0",
+        in_file=True,
     ),
     Input(
         "min-age",
@@ -130,18 +190,21 @@ INPUTS: tuple[Input, ...] = (
         "`12h` or `7d`.",
         InputType.DURATION,
         "0s",
+        in_file=True,
     ),
     Input(
         "checks",
         "Whether to lint, test and build `project` (when no `wheel` is given). `false` only builds.",
         InputType.BOOLEAN,
         "true",
+        in_file=True,
     ),
     Input(
         "check-timeout",
         "How long each of lint, test and build may take, such as `20m`.",
         InputType.DURATION,
         "30m",
+        in_file=True,
     ),
     Input(
         "expected-plan-digest",
@@ -151,6 +214,7 @@ INPUTS: tuple[Input, ...] = (
         "databricks-host",
         "The workspace's address, such as `https://adb-123.4.azuredatabricks.net`; "
         "default: `DATABRICKS_HOST`.",
+        in_file=True,
     ),
     Input(
         "databricks-token",
@@ -160,6 +224,7 @@ INPUTS: tuple[Input, ...] = (
     Input(
         "databricks-client-id",
         "Application id of the service principal; default: `DATABRICKS_CLIENT_ID`.",
+        in_file=True,
     ),
     Input(
         "databricks-client-secret",
@@ -169,6 +234,7 @@ INPUTS: tuple[Input, ...] = (
     Input(
         "auth-type",
         "Pins one way to authenticate, such as `oauth-m2m` or `pat`; default: `DATABRICKS_AUTH_TYPE`.",
+        in_file=True,
     ),
     Input(
         "log-level",
@@ -176,6 +242,12 @@ INPUTS: tuple[Input, ...] = (
         InputType.CHOICE,
         "info",
         ("debug", "info"),
+    ),
+    Input(
+        "host-paths",
+        "Set by the action itself; leave it alone. Says where its container's folders lie on the "
+        "runner's machine, so that `report-path` and `wheel-path` name files for later steps.",
+        default="temp=${{ runner.temp }}:workspace=${{ github.workspace }}",
     ),
     Input(
         "report-path",

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from deployer.deployment.apply import Applied, State
+from deployer.deployment.apply import Applied, State, unverified
+from deployer.deployment.clusters import Updated
 from deployer.deployment.ports import Identity, Workspace
-from deployer.errors import DeployError, ExitCode, FailureReason, Problem, exit_code
+from deployer.errors import DeployError, ExitCode, FailureReason, Problem, exit_code, fail
 from deployer.jobs.inventory import Job
 from deployer.jobs.references import Reference
 from deployer.library.model import Library
@@ -39,16 +40,22 @@ class Draft:
     versions: tuple[model.StoredVersion, ...] = ()
     deployment: model.Deployment | None = None
     inventory: tuple[model.InventoryEntry, ...] = ()
+    elsewhere: tuple[model.Elsewhere, ...] = ()
+    next_steps: tuple[str, ...] = ()
     workspace: Workspace | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    doing: str = ""  # the phase that runs now
+    _applied: dict[int, Applied] = field(default_factory=dict)  # by job id, in the plan's order
 
     @contextmanager
     def phase(self, name: str, title: str) -> Iterator[None]:
         """One phase, told and timed."""
         started = time.monotonic()
+        self.doing = name
         try:
             with self.narrator.phase(title):
                 yield
+            self.doing = ""  # after an error it still says where
         finally:
             spent = time.monotonic() - started
             self.timings[name] = round(self.timings.get(name, 0.0) + spent, 3)
@@ -107,6 +114,17 @@ class Draft:
                 for one in plan.untouched
             ),
             jobs_seen=jobs_seen,
+            clusters=tuple(
+                model.ClusterChange(
+                    cluster_id=one.cluster_id,
+                    cluster_name=one.cluster_name,
+                    before=one.before,
+                    after=one.after,
+                    from_versions=tuple(str(version) for version in one.versions),
+                    restart=one.restart,
+                )
+                for one in plan.clusters
+            ),
         )
 
     def note_versions(self, verdicts: Iterable[Verdict], *, cleanup: bool) -> None:
@@ -133,27 +151,36 @@ class Draft:
             )
             self.plan = replace(self.plan, removals=going)
 
+    def note_check(self, check: model.Check) -> None:
+        """A check that ended, or was skipped."""
+        self.checks = (*self.checks, check)
+
+    def note_moving(self, applied: Applied) -> None:
+        """What becomes of one rewire, while others still go on. Threads may call it."""
+        self._applied[applied.rewire.job_id] = applied
+
     def note_applied(
         self, deployment_id: str, applied: Iterable[Applied], *, uploaded: bool
     ) -> None:
-        """What became of the rewires."""
-        by_state: dict[State, list[model.JobOutcome]] = {state: [] for state in State}
-        for one in applied:
-            outcome = model.JobOutcome(one.rewire.job_id, one.rewire.job_name, one.detail)
-            by_state[one.state].append(outcome)
-        self.deployment = model.Deployment(
-            id=deployment_id,
-            uploaded=uploaded,
-            applied=(*by_state[State.WRITTEN], *by_state[State.ALREADY]),
-            drifted=(*by_state[State.DRIFTED], *by_state[State.GONE]),
-            failed=(*by_state[State.DENIED], *by_state[State.FAILED]),
-            pending=tuple(by_state[State.PENDING]),
-        )
+        """What became of the upload and of each rewire so far."""
+        self._applied = {one.rewire.job_id: one for one in applied}
+        self.deployment = model.Deployment(id=deployment_id, uploaded=uploaded)
 
     def note_removed(self, removed: Iterable[model.Removal]) -> None:
         """What was really removed."""
         assert self.deployment is not None  # noqa: S101 - nothing is removed before a deployment began
         self.deployment = replace(self.deployment, removed=tuple(removed))
+
+    def note_clusters(self, updated: Iterable[Updated]) -> None:
+        """What became of each cluster so far."""
+        assert self.deployment is not None  # noqa: S101 - clusters come after the jobs
+        outcomes = tuple(
+            model.ClusterOutcome(
+                one.change.cluster_id, one.change.cluster_name, one.became.value, one.detail
+            )
+            for one in updated
+        )
+        self.deployment = replace(self.deployment, clusters=outcomes)
 
     def note_inventory(self, jobs: Iterable[Job]) -> None:
         """Every library reference of `jobs`, for `status`."""
@@ -165,14 +192,32 @@ class Draft:
 
     def failed(self, error: DeployError) -> model.Report:
         """The report of a run that `error` ended."""
-        outcome = model.Outcome.FAILED
-        if error.reason is FailureReason.CANCELLED:
-            outcome = model.Outcome.CANCELLED
-        elif exit_code(error.reason) == ExitCode.REFUSED:
-            outcome = model.Outcome.REFUSED
         first, *others = [_failure(problem) for problem in error.problems]
         problems = (first, *others) if others else ()
-        return self._report(outcome, replace(first, problems=problems))
+        return self._report(outcome_of(error.reason), replace(first, problems=problems))
+
+    def cancelled(self) -> model.Report:
+        """The report of a run that was stopped, with what is known of the work it was at."""
+        if self.deployment is None:
+            detail = "Nothing was changed."
+        elif self.doing == "upload":
+            detail = (
+                "The file may be there, whole, or not at all; no job names it. "
+                "Every job is runnable: each points at a file that is there."
+            )
+        else:
+            detail = "Every job is runnable: each points at a file that is there."
+        if self.doing == "rewire":
+            self._applied = {one.rewire.job_id: one for one in unverified(self._applied.values())}
+        at = f" in the phase `{self.doing}`" if self.doing else " between two changes"
+        return self.failed(
+            fail(
+                FailureReason.CANCELLED,
+                f"The run was cancelled{at}.",
+                detail=detail,
+                remedy="Run it again to finish the work.",
+            )
+        )
 
     def _report(self, outcome: model.Outcome, failure: model.Failure | None) -> model.Report:
         calls = self.workspace.calls() if self.workspace else (0, 0, 0.0)
@@ -186,8 +231,10 @@ class Draft:
             checks=self.checks,
             plan=self.plan,
             versions=self.versions,
-            deployment=self.deployment,
+            deployment=_with_jobs(self.deployment, self._applied.copy().values()),
             inventory=self.inventory,
+            elsewhere=self.elsewhere,
+            next_steps=self.next_steps,
             warnings=tuple(self.warnings),
             timings=dict(self.timings),
             api=model.ApiUse(*calls),
@@ -196,11 +243,40 @@ class Draft:
         )
 
 
+def outcome_of(reason: FailureReason) -> model.Outcome:
+    """How a run ended that `reason` ended."""
+    if reason is FailureReason.CANCELLED:
+        return model.Outcome.CANCELLED
+    refused = exit_code(reason) == ExitCode.REFUSED
+    return model.Outcome.REFUSED if refused else model.Outcome.FAILED
+
+
+def _with_jobs(
+    deployment: model.Deployment | None, applied: Iterable[Applied]
+) -> model.Deployment | None:
+    """`deployment` with what became of each job."""
+    if deployment is None:
+        return None
+    by_state: dict[State, list[model.JobOutcome]] = {state: [] for state in State}
+    for one in applied:
+        outcome = model.JobOutcome(one.rewire.job_id, one.rewire.job_name, one.detail)
+        by_state[one.state].append(outcome)
+    failed = (State.DENIED, State.FAILED, State.UNANSWERED)
+    return replace(
+        deployment,
+        applied=(*by_state[State.WRITTEN], *by_state[State.ALREADY]),
+        drifted=(*by_state[State.DRIFTED], *by_state[State.GONE]),
+        failed=tuple(outcome for state in failed for outcome in by_state[state]),
+        pending=tuple(by_state[State.PENDING]),
+    )
+
+
 def _failure(problem: Problem) -> model.Failure:
     return model.Failure(problem.reason.value, problem.title, problem.detail, problem.remedy)
 
 
-def _entry(job: Job, reference: Reference) -> model.InventoryEntry:
+def named_by(reference: Reference) -> tuple[str, str | None, str | None]:
+    """Kind, name and version that a reference names, the latter as far as they are certain."""
     name = version = None
     if reference.coordinate is not None:
         kind, name = reference.site.value, reference.coordinate.name
@@ -212,6 +288,11 @@ def _entry(job: Job, reference: Reference) -> model.InventoryEntry:
         name, version = first.name, first.raw_version or None
     else:
         kind = reference.parsed.kind.value if reference.parsed else reference.site.value
+    return kind, name, version
+
+
+def _entry(job: Job, reference: Reference) -> model.InventoryEntry:
+    kind, name, version = named_by(reference)
     return model.InventoryEntry(
         job_id=job.job_id,
         job_name=job.name,

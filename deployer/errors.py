@@ -18,6 +18,8 @@ class FailureReason(StrEnum):
     """Why a run did not do what was asked; each is an anchor of docs/errors.md."""
 
     INVALID_INPUT = "invalid-input"
+    INVALID_CONFIGURATION = "invalid-configuration"
+    UNTRUSTED_CONFIGURATION = "untrusted-configuration"
     NO_LIBRARY_FILE = "no-library-file"
     SEVERAL_LIBRARY_FILES = "several-library-files"
     INVALID_LIBRARY = "invalid-library"
@@ -35,7 +37,9 @@ class FailureReason(StrEnum):
     VERSION_EXISTS = "version-exists"
     UPLOAD_FAILED = "upload-failed"
     JOBS_NOT_MOVED = "jobs-not-moved"
+    CLUSTERS_NOT_UPDATED = "clusters-not-updated"
     REMOVAL_FAILED = "removal-failed"
+    NOT_READY = "not-ready"
     PLAN_CHANGED = "plan-changed"
     API_ERROR = "api-error"
     CANCELLED = "cancelled"
@@ -54,13 +58,18 @@ class ExitCode:
 
 _INVALID = {
     FailureReason.INVALID_INPUT,
+    FailureReason.INVALID_CONFIGURATION,
     FailureReason.NO_LIBRARY_FILE,
     FailureReason.SEVERAL_LIBRARY_FILES,
     FailureReason.INVALID_LIBRARY,
     FailureReason.PROJECT_INVALID,
     FailureReason.ROOT_NOT_ALLOWED,
 }
-_REFUSED = {FailureReason.PLAN_CHANGED, FailureReason.VERSION_EXISTS}
+_REFUSED = {
+    FailureReason.PLAN_CHANGED,
+    FailureReason.VERSION_EXISTS,
+    FailureReason.UNTRUSTED_CONFIGURATION,
+}
 
 
 def exit_code(reason: FailureReason) -> int:

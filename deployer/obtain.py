@@ -1,6 +1,6 @@
 """Getting hold of the library: the file that is given, or the one that the project's checks build.
 
-Owns finding and opening the file. What is in it is `library.wheel`'s business.
+Owns finding and opening the file. What is in it is `library.file`'s business.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
+from deployer.library.file import read_library
 from deployer.library.model import Library
-from deployer.library.wheel import read_wheel
 from deployer.report.model import Check
 
 
@@ -48,7 +48,7 @@ def _from_workspace(check: Check, project: str) -> Check:
 
 def _read(draft: Draft, file: Path) -> Library:
     with file.open("rb") as content:
-        library = read_wheel(file.name, content)
+        library = read_library(file.name, content)
     draft.note_library(library, str(file), "")
     draft.narrator.info(f"{library.display_name} {library.version} ({file.name})")
     return library

@@ -10,19 +10,24 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 
-from deployer.advice import warn_if_blind
+from deployer.advice import list_elsewhere, warn_if_blind
+from deployer.configure import write_first_files
 from deployer.contract import Mode
 from deployer.deployment import removal, upload
 from deployer.deployment.apply import Applied, State, apply_rewires, unverified, verify
+from deployer.deployment.clusters import FAILURES, Became, Site, Updated, update_clusters
 from deployer.deployment.ports import (
     Denied,
+    Interrupted,
     NotFound,
     Refused,
     Store,
     Unavailable,
     api_error,
 )
-from deployer.deployment.scan import Scan, mentions_library_files, scan_jobs, users_of_files
+from deployer.deployment.scan import Scan, mentions_library_files, scan_jobs
+from deployer.deployment.users import users_of_files
+from deployer.doctor.examination import examine
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
@@ -39,6 +44,7 @@ from deployer.survey import (
     counting,
     files_in,
     keeping,
+    look,
     planned,
     scan_for,
     survey,
@@ -52,12 +58,15 @@ def run(
 ) -> Report:
     """Do what `settings` ask and report it. Never raises: a failure is a report, too."""
     draft = Draft(settings, narrator)
+    doors.watch(draft)
     for warning in warnings:
         draft.warn(warning)
     try:
         return draft.report(_STORIES[settings.mode](draft, doors))
     except DeployError as error:
         return draft.failed(error)
+    except Interrupted:
+        return draft.cancelled()
     except (Denied, NotFound, Refused, Unavailable) as error:
         return draft.failed(api_error(error))
     except Exception as error:  # noqa: BLE001 - whatever happened, the report must be written
@@ -82,28 +91,28 @@ def _check(draft: Draft, doors: Doors) -> Outcome:
 
 def _plan(draft: Draft, doors: Doors) -> Outcome:
     scene = survey(draft, doors)
-    plan, verdicts = planned(draft, doors, scene)
+    plan, verdicts = planned(draft, scene)
     removals = draft.settings.cleanup and any(one.goes for one in verdicts)
-    changes = plan.upload or plan.rewires or removals
+    changes = plan.upload or plan.rewires or plan.clusters or removals
     return Outcome.SUCCEEDED if changes else Outcome.NOTHING_TO_DO
 
 
 def _deploy(draft: Draft, doors: Doors) -> Outcome:
     scene = survey(draft, doors)
-    plan, verdicts = planned(draft, doors, scene)
+    plan, verdicts = planned(draft, scene)
     _refuse_another_plan(plan, draft.settings.expected_plan_digest)
     deployment_id = doors.new_id()
-    draft.note_applied(deployment_id, (), uploaded=False)
+    waiting = [Applied(one, State.PENDING) for one in plan.rewires]
+    draft.note_applied(deployment_id, waiting, uploaded=False)
     _stop_if_asked(doors)
 
     if plan.upload:
-        with draft.phase("upload", f"Upload {plan.target.path}"), scene.file.open("rb") as content:
-            upload.upload(scene.store, scene.order.library, content)
+        _upload_library(draft, doors, scene)
         draft.narrator.info(f"new library {scene.order.library.file_name} loaded")
-    draft.note_applied(deployment_id, (), uploaded=plan.upload)
+    draft.note_applied(deployment_id, waiting, uploaded=plan.upload)
 
     going = {one.stored.path for one in verdicts if one.goes}
-    if not plan.rewires and not going:
+    if not (plan.rewires or plan.clusters or going):
         return Outcome.SUCCEEDED if plan.upload else Outcome.NOTHING_TO_DO
     applied = _rewire(draft, doors, scene, plan)
     draft.note_applied(deployment_id, unverified(applied), uploaded=plan.upload)
@@ -112,8 +121,11 @@ def _deploy(draft: Draft, doors: Doors) -> Outcome:
     draft.note_applied(deployment_id, applied, uploaded=plan.upload)
     _fail_if_not_moved(draft, applied)
 
+    updated = _update_clusters(draft, doors, scene, plan)
+    _stop_if_asked(doors)
+    _fail_if_not_updated(draft, updated)
     removed = _clean_up(draft, doors, scene, fresh, going)
-    changed = plan.upload or plan.rewires or removed
+    changed = plan.upload or plan.rewires or plan.clusters or removed
     return Outcome.SUCCEEDED if changed else Outcome.NOTHING_TO_DO
 
 
@@ -121,14 +133,17 @@ def _upload(draft: Draft, doors: Doors) -> Outcome:
     """Upload only; to `folder` when given. No job is read or touched."""
     library, file = obtain_library(draft, doors)
     workspace, _ = connect(draft, doors)
-    store = workspace.store(draft.settings.folder or draft.settings.root)
+    root = draft.settings.folder or draft.settings.root
+    store = workspace.store(root, allow_dbfs=draft.settings.allow_dbfs)
     draft.note_library(library, str(file), f"{store.root}/{library.file_name}")
     if upload.is_stored(store, library, files_in(draft, store)):
         draft.note_applied(doors.new_id(), (), uploaded=False)
         return Outcome.NOTHING_TO_DO
-    with draft.phase("upload", "Upload"), file.open("rb") as content:
+    deployment_id = doors.new_id()
+    draft.note_applied(deployment_id, (), uploaded=False)
+    with draft.phase("upload", "Upload"), upload.opened(file, doors.stopped) as content:
         upload.upload(store, library, content)
-    draft.note_applied(doors.new_id(), (), uploaded=True)
+    draft.note_applied(deployment_id, (), uploaded=True)
     return Outcome.SUCCEEDED
 
 
@@ -136,7 +151,7 @@ def _cleanup(draft: Draft, doors: Doors) -> Outcome:
     """Remove old versions of one library (with `wheel`) or of every library in the root."""
     library = given_library(draft, doors)[0] if draft.settings.wheel else None
     workspace, identity = connect(draft, doors)
-    store = workspace.store(draft.settings.root)
+    store = workspace.store(draft.settings.root, allow_dbfs=draft.settings.allow_dbfs)
     with draft.phase("scan", "Read the jobs"):
         files = files_in(draft, store)
         scan = scan_jobs(
@@ -145,11 +160,11 @@ def _cleanup(draft: Draft, doors: Doors) -> Outcome:
             keep=mentions_library_files,
             on_seen=counting(draft),
         )
-        users = users_of_files(scan, (), workspace.usage, identity, store.root)
-    wanted = None if library is None else (library.name, library.kind, library.version)
+    users = users_of_files(scan, (), look(draft, workspace, scan, store.root, library), identity)
+    wanted = None if library is None else (library.distribution, library.version)
     verdicts: list[Verdict] = []
     for current, stored in lines_of([(one.path, one.modified_ms) for one in files], wanted):
-        verdicts += decide(current, stored, users, keeping(draft, doors))
+        verdicts += decide(current, stored, users, keeping(draft, workspace))
     draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
     draft.note_applied(doors.new_id(), (), uploaded=False)
     going = [one.stored for one in verdicts if one.goes] if draft.settings.cleanup else []
@@ -164,7 +179,20 @@ def _status(draft: Draft, doors: Doors) -> Outcome:
     with draft.phase("scan", "Read the jobs"):
         scan = scan_for(draft, workspace, "", library)
     draft.note_inventory(scan.jobs)
+    list_elsewhere(draft, look(draft, workspace, scan, "", library))
     return Outcome.SUCCEEDED
+
+
+def _doctor(draft: Draft, doors: Doors) -> Outcome:
+    """Look at everything that a deployment needs, and tell it as checks. Nothing is changed."""
+    examine(draft, doors)
+    return Outcome.SUCCEEDED
+
+
+def _configure(draft: Draft, doors: Doors) -> Outcome:
+    """Write a first spark-deploy.yml and workflow. No workspace is asked."""
+    written = write_first_files(draft, doors.workspace_folder)
+    return Outcome.SUCCEEDED if written else Outcome.NOTHING_TO_DO
 
 
 _STORIES: dict[Mode, Callable[[Draft, Doors], Outcome]] = {
@@ -174,6 +202,8 @@ _STORIES: dict[Mode, Callable[[Draft, Doors], Outcome]] = {
     Mode.UPLOAD: _upload,
     Mode.CLEANUP: _cleanup,
     Mode.STATUS: _status,
+    Mode.DOCTOR: _doctor,
+    Mode.CONFIGURE: _configure,
 }
 
 
@@ -190,6 +220,14 @@ def _refuse_another_plan(plan: Plan, expected: str) -> None:
         )
 
 
+def _upload_library(draft: Draft, doors: Doors, scene: Scene) -> None:
+    with (
+        draft.phase("upload", f"Upload {scene.order.path}"),
+        upload.opened(scene.file, doors.stopped) as content,
+    ):
+        upload.upload(scene.store, scene.order.library, content)
+
+
 def _rewire(draft: Draft, doors: Doors, scene: Scene, plan: Plan) -> tuple[Applied, ...]:
     done = 0
 
@@ -201,7 +239,12 @@ def _rewire(draft: Draft, doors: Doors, scene: Scene, plan: Plan) -> tuple[Appli
 
     with draft.phase("rewire", f"Rewire {len(plan.rewires)} jobs"):
         return apply_rewires(
-            scene.workspace.jobs, scene.order, plan.rewires, stopped=doors.stopped, on_done=told
+            scene.workspace.jobs,
+            scene.order,
+            plan.rewires,
+            stopped=doors.stopped,
+            on_done=told,
+            on_state=draft.note_moving,
         )
 
 
@@ -232,12 +275,71 @@ def _fail_if_not_moved(draft: Draft, applied: Sequence[Applied]) -> None:
         )
 
 
+def _update_clusters(draft: Draft, doors: Doors, scene: Scene, plan: Plan) -> tuple[Updated, ...]:
+    """Replace the library of each cluster of the plan; the jobs are moved and verified by then."""
+    if not plan.clusters:
+        return ()
+    known = {one.cluster_id: Updated(one, Became.PENDING) for one in plan.clusters}
+    draft.note_clusters(known.values())
+
+    def told(updated: Updated) -> None:
+        known[updated.change.cluster_id] = updated
+        draft.note_clusters(known.values())
+        draft.narrator.info(
+            f"cluster {updated.change.cluster_id}: {updated.became.value} {updated.detail}".rstrip()
+        )
+
+    site = Site(
+        scene.workspace.clusters,
+        scene.workspace.usage,
+        scene.identity,
+        scene.order,
+        scene.clusters,
+        restart=draft.settings.clusters == "restart",
+    )
+    with draft.phase("clusters", f"Replace the library of {len(plan.clusters)} clusters"):
+        return update_clusters(
+            site,
+            plan.clusters,
+            waiting=doors.waiting,
+            stopped=doors.stopped,
+            on_wait=draft.narrator.info,
+            on_done=told,
+        )
+
+
+def _fail_if_not_updated(draft: Draft, updated: Sequence[Updated]) -> None:
+    """A cluster that keeps its old library is no success, and no failure of a job."""
+    missing = [one for one in updated if one.became in FAILURES]
+    for one in updated:
+        if one.became is Became.GONE:
+            draft.warn(f"Cluster {one.change.cluster_id}: {one.detail}.")
+    if missing:
+        raise fail(
+            FailureReason.CLUSTERS_NOT_UPDATED,
+            f"All jobs moved, but {len(missing)} of {len(updated)} clusters did not get the new version.",
+            detail="\n".join(
+                f"- {one.change.cluster_name} ({one.change.cluster_id}): {one.detail}"
+                for one in missing[:20]
+            ),
+            remedy="No old version was removed. Solve what is said, and run it again; or leave the "
+            "clusters alone:\n\n  with:\n    clusters: report",
+        )
+
+
 def _clean_up(
     draft: Draft, doors: Doors, scene: Scene, fresh: Scan, approved: set[str]
 ) -> tuple[model.Removal, ...]:
-    """Remove what the plan named and a scan made after the rewire still finds unused."""
-    users = users_after(scene, fresh, ())
-    verdicts = verdicts_on(draft, doors, scene.order, scene.store.files(), users)
+    """Remove what the plan named and a scan made after the rewire still finds unused.
+
+    Only who is about to remove something has to look elsewhere once more.
+    """
+    elsewhere = scene.elsewhere
+    if approved and draft.settings.cleanup:
+        order = scene.order
+        elsewhere = look(draft, scene.workspace, fresh, order.root, order.library)
+    users = users_after(scene, fresh, (), elsewhere)
+    verdicts = verdicts_on(draft, scene.workspace, scene.order, scene.store.files(), users)
     draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
     if not draft.settings.cleanup:
         return ()
@@ -250,14 +352,18 @@ def _remove(
 ) -> tuple[model.Removal, ...]:
     if not going:
         return ()
-    with draft.phase("remove", f"Remove {len(going)} old versions"):
-        removed, problems = removal.remove(store, going, stopped=doors.stopped)
-        told = tuple(model.Removal(one.path, str(one.version)) for one in removed)
+    told: list[model.Removal] = []
+
+    def gone(one: Stored) -> None:
+        told.append(model.Removal(one.path, str(one.version)))
         draft.note_removed(told)
+
+    with draft.phase("remove", f"Remove {len(going)} old versions"):
+        _, problems = removal.remove(store, going, stopped=doors.stopped, on_removed=gone)
     if problems:
         raise DeployError(*problems)
     _stop_if_asked(doors)
-    return told
+    return tuple(told)
 
 
 def _stop_if_asked(doors: Doors) -> None:

@@ -18,7 +18,7 @@ from deployer.errors import FailureReason, Problem, raise_if_any
 
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
-_DURATION = re.compile(r"(\d+)\s*([smhd]?)")
+_DURATION = re.compile(r"([0-9]{1,9}) *([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 NEEDS_ROOT = frozenset({Mode.PLAN, Mode.DEPLOY, Mode.CLEANUP})
 
@@ -45,14 +45,18 @@ class Settings:
 
     mode: Mode
     environment: str
+    config: str
     wheel: str
     project: str
     root: str
     folder: str
+    allow_dbfs: bool
     policy: str
     from_versions: frozenset[Version]
     allow_prereleases: bool
     owned: str
+    clusters: str
+    read_notebooks: bool
     cleanup: bool
     keep: int
     min_age_s: int
@@ -62,25 +66,44 @@ class Settings:
     credentials: Credentials
     log_level: str
     report_path: str
+    host_paths: str
 
 
-def parse(texts: Mapping[str, str]) -> Settings:
+def parse(texts: Mapping[str, str], places: Mapping[str, str] | None = None) -> Settings:
     """The settings that `texts` (input name → text, blank = not given) ask for.
 
+    `places` says of texts that are no inputs where they stand, for messages.
     Raises DeployError(invalid-input) with every problem of every input.
     """
-    reader = _Reader(texts)
-    settings = Settings(
+    reader = _Reader(texts, places or {})
+    settings = _read(reader)
+    raise_if_any((*reader.problems, *_contradictions(settings, reader.problems)))
+    return settings
+
+
+def value_problems(texts: Mapping[str, str], places: Mapping[str, str]) -> tuple[Problem, ...]:
+    """What is wrong with each of `texts` for itself; nothing about what is missing."""
+    reader = _Reader(texts, places)
+    _read(reader)
+    return tuple(reader.problems)
+
+
+def _read(reader: _Reader) -> Settings:
+    return Settings(
         mode=Mode(reader.choice("mode")),
         environment=reader.text("environment"),
+        config=reader.text("config"),
         wheel=reader.text("wheel"),
         project=reader.text("project"),
         root=reader.text("root"),
         folder=reader.text("folder"),
+        allow_dbfs=reader.boolean("allow-dbfs"),
         policy=reader.choice("policy"),
         from_versions=reader.versions("from-versions"),
         allow_prereleases=reader.boolean("allow-prereleases"),
         owned=reader.choice("owned"),
+        clusters=reader.choice("clusters"),
+        read_notebooks=reader.boolean("read-notebooks"),
         cleanup=reader.boolean("cleanup"),
         keep=reader.integer("keep"),
         min_age_s=reader.duration("min-age"),
@@ -96,16 +119,15 @@ def parse(texts: Mapping[str, str]) -> Settings:
         ),
         log_level=reader.choice("log-level"),
         report_path=reader.text("report-path"),
+        host_paths=reader.text("host-paths"),
     )
-    raise_if_any((*reader.problems, *_contradictions(settings, reader.problems)))
-    return settings
 
 
 def unknown_inputs(names: Iterable[str]) -> tuple[str, ...]:
     """One sentence for each name that is no input, with the nearest name that is one."""
     known = [one.name for one in INPUTS]
     return tuple(
-        f"There is no input `{name}`{_nearest(name, known)}; it is ignored."
+        f"There is no input `{name}`{did_you_mean(name, known)}; it is ignored."
         for name in names
         if name not in known
     )
@@ -114,8 +136,9 @@ def unknown_inputs(names: Iterable[str]) -> tuple[str, ...]:
 class _Reader:
     """Reads one input after another, and remembers every problem instead of stopping at the first."""
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
+    def __init__(self, texts: Mapping[str, str], places: Mapping[str, str]) -> None:
         self._texts = texts
+        self._places = places
         self.problems: list[Problem] = []
 
     def text(self, name: str) -> str:
@@ -165,15 +188,17 @@ class _Reader:
 
     def _wrong(self, declared: Input, text: str, takes: str, near: Iterable[str] = ()) -> None:
         shown = "***" if declared.type is InputType.SECRET else text
-        self._problem(declared.name, f"can't be `{shown}`{_nearest(text, near)}", takes)
+        self._problem(declared.name, f"can't be `{shown}`{did_you_mean(text, near)}", takes)
 
     def _problem(self, name: str, what: str, remedy: str) -> None:
+        subject = self._places.get(name) or f"The input `{name}`"
         self.problems.append(
-            Problem(FailureReason.INVALID_INPUT, f"The input `{name}` {what}.", "", remedy)
+            Problem(FailureReason.INVALID_INPUT, f"{subject} {what}.", "", remedy)
         )
 
 
-def _nearest(text: str, known: Iterable[str]) -> str:
+def did_you_mean(text: str, known: Iterable[str]) -> str:
+    """` (did you mean …?)` with the nearest of `known`, or nothing."""
     found = difflib.get_close_matches(text, list(known), n=1)
     return f" (did you mean `{found[0]}`?)" if found else ""
 
@@ -202,9 +227,10 @@ def _contradictions(settings: Settings, earlier: list[Problem]) -> list[Problem]
 
 
 def _missing(name: str, mode: Mode, example: str) -> Problem:
+    in_file = "\n\nor to the environment in `spark-deploy.yml`." if input_named(name).in_file else ""
     return Problem(
         FailureReason.INVALID_INPUT,
         f"The input `{name}` is missing.",
         f"`mode: {mode.value}` needs it.",
-        f"Add it:\n\n  with:\n    {name}: {example}",
+        f"Add it:\n\n  with:\n    {name}: {example}{in_file}",
     )

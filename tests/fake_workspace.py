@@ -14,17 +14,21 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from deployer.deployment.ports import (
     AlreadyExists,
+    ClusterListing,
+    Credential,
     Denied,
     Identity,
     JobDocument,
     NotFound,
+    RateLimit,
     Refused,
+    RootRights,
     StoredFile,
     UsageDocument,
 )
@@ -55,10 +59,12 @@ class FakeWorkspace:
         may_view_only: jobs whose writes are denied.
         unreadable: jobs that can be listed only; their documents are not complete.
         denied_paths: files and folders on which every write is denied.
+        writers: names of others that may write, by root.
         before_write: called with the job id before each update or reset.
         runs: active runs.
         others: clusters, policies and pipelines.
         usage_denied: makes listing `runs` and `others` fail.
+        unmanaged_clusters: clusters whose libraries we may not change.
         export_limit: the largest workspace file that can be read back, in bytes.
         written: the writes so far, such as `("update", 7)` or `("upload", "/Workspace/…")`.
     """
@@ -74,10 +80,12 @@ class FakeWorkspace:
     may_view_only: set[int] = field(default_factory=set)
     unreadable: set[int] = field(default_factory=set)
     denied_paths: set[str] = field(default_factory=set)
+    writers: dict[str, set[str]] = field(default_factory=dict)
     before_write: Callable[[int], None] = lambda _: None
     runs: list[UsageDocument] = field(default_factory=list)
     others: list[UsageDocument] = field(default_factory=list)
     usage_denied: bool = False
+    unmanaged_clusters: set[str] = field(default_factory=set)
     export_limit: int = 10 * 1024 * 1024
     written: list[tuple[str, int | str]] = field(default_factory=list)
     modified_ms: dict[str, int] = field(default_factory=dict)
@@ -123,11 +131,30 @@ class FakeWorkspace:
     def usage(self) -> FakeWorkspace:
         return self
 
+    @property
+    def clusters(self) -> FakeClusters:
+        return FakeClusters(self)
+
     def identity(self) -> Identity:
         return Identity(self.user, self.admin, self.groups)
 
-    def store(self, root: str) -> FakeStore:
-        return FakeStore(self, parse_root(root))
+    def store(self, root: str, *, allow_dbfs: bool = False) -> FakeStore:
+        return FakeStore(self, parse_root(root, allow_dbfs=allow_dbfs))
+
+    def credential(self) -> Credential:
+        return Credential("fake")
+
+    def limits(self) -> tuple[RateLimit, ...]:
+        return (RateLimit("everything", 20, 15),)
+
+    def now_ms(self) -> int:
+        return self._clock_ms
+
+    def root_rights(self, root: str, identity: Identity) -> RootRights:
+        path = parse_root(root, allow_dbfs=True).path
+        may = True if identity.admin else None
+        everybody = self.store(root, allow_dbfs=True).open_to_all()
+        return RootRights(may, may, tuple(sorted(self.writers.get(path, ()))), everybody)
 
     def calls(self) -> tuple[int, int, float]:
         return len(self.written), 0, 0.0
@@ -199,6 +226,19 @@ class FakeWorkspace:
         content = self.contents.get(path)
         return None if content is None else content.decode()
 
+    def runtimes(self) -> Mapping[str, str]:
+        if self.usage_denied:
+            return {}
+        clusters = [one for one in self.others if one.kind == "cluster"]
+        return {
+            one.id: str(one.document["spark_version"])
+            for one in clusters
+            if one.document.get("spark_version")
+        }
+
+    def read_notebook(self, path: str) -> str | None:
+        return self.read_text(path)
+
     def _users(self, found: list[UsageDocument]) -> Iterator[UsageDocument]:
         if self.usage_denied:
             raise Denied("They can't be listed.")
@@ -214,6 +254,63 @@ def _merged(before: list[object], new: list[object], key: str) -> list[object]:
 
 def _name(element: object, key: str) -> str:
     return str(element[key]) if isinstance(element, dict) else repr(element)
+
+
+@dataclass(frozen=True)
+class FakeClusters:
+    """Implements `ports.Clusters` on the `others` of a `FakeWorkspace`; every step ends at once."""
+
+    workspace: FakeWorkspace
+
+    def listing(self) -> ClusterListing:
+        found = list(self.workspace.other_users())
+        return ClusterListing(
+            tuple(one.document for one in found if one.kind == "cluster"),
+            tuple(one.document for one in found if one.kind == "policy"),
+        )
+
+    def cluster(self, cluster_id: str) -> JsonObject:
+        return copy.deepcopy(self._cluster(cluster_id))
+
+    def _cluster(self, cluster_id: str) -> JsonObject:
+        for found in self.workspace.others:
+            if (found.kind, found.id) == ("cluster", cluster_id):
+                return found.document
+        raise NotFound(f"Cluster {cluster_id} does not exist.")
+
+    def _statuses(self, cluster_id: str) -> list[JsonObject]:
+        """The statuses of a cluster that we may change."""
+        held = self._cluster(cluster_id).setdefault("library_statuses", [])
+        if cluster_id in self.workspace.unmanaged_clusters:
+            raise Denied(f"{self.workspace.user} does not have Manage permissions on {cluster_id}.")
+        assert isinstance(held, list)
+        return held
+
+    def install(self, cluster_id: str, library: JsonObject) -> None:
+        statuses = self._statuses(cluster_id)
+        files = self.workspace.contents
+        missing = [one for one in library.values() if canonical(str(one)) not in files]
+        entry: JsonObject = {
+            "library": dict(library),
+            "status": "FAILED" if missing else "INSTALLED",
+            "messages": [f"{one} : file not found" for one in missing],
+        }
+        statuses[:] = [*(each for each in statuses if each["library"] != library), entry]
+        self.workspace.written.append(("install", cluster_id))
+
+    def uninstall(self, cluster_id: str, libraries: Sequence[JsonObject]) -> None:
+        for each in self._statuses(cluster_id):
+            if each["library"] in libraries:
+                each["status"] = "UNINSTALL_ON_RESTART"
+        self.workspace.written.append(("uninstall", cluster_id))
+
+    def restart(self, cluster_id: str) -> None:
+        statuses = self._statuses(cluster_id)
+        state = str(self._cluster(cluster_id).get("state", "RUNNING"))
+        if state != "RUNNING":
+            raise Refused(f"Cluster {cluster_id} is in unexpected state {state.capitalize()}.")
+        statuses[:] = [each for each in statuses if each["status"] != "UNINSTALL_ON_RESTART"]
+        self.workspace.written.append(("restart", cluster_id))
 
 
 @dataclass(frozen=True)
@@ -240,7 +337,7 @@ class FakeStore:
         return self.root == "/Volumes/" + self.place.volume.replace(".", "/")
 
     def _has_volume(self) -> bool:
-        return self.place.kind is Kind.WORKSPACE or self.place.volume in self.workspace.volumes
+        return self.place.kind is not Kind.VOLUME or self.place.volume in self.workspace.volumes
 
     def create_root(self) -> None:
         there = self.exists()
@@ -255,7 +352,8 @@ class FakeStore:
 
     def open_to_all(self) -> bool | None:
         everybody = f"{self.root}/".startswith("/Workspace/Shared/")
-        return everybody or self.root in self.workspace.open_folders
+        in_dbfs = self.place.kind is Kind.DBFS
+        return everybody or in_dbfs or self.root in self.workspace.open_folders
 
     def files(self) -> tuple[StoredFile, ...]:
         own = f"{self.root}/.spark-deploy/"

@@ -1,4 +1,4 @@
-"""Generates what the public contract says elsewhere: `action.yml`, the README's tables, the list of reasons.
+"""Generates what the public contract says elsewhere: `action.yml`, tables in documents, the JSON Schema.
 
 `python -m tools.generate` writes the files; with `--check` it writes nothing and names each stale file.
 Owns the layout of what is generated. The words come from `deployer.contract` and `deployer.errors`.
@@ -14,16 +14,21 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from deployer.contract import INPUTS, OUTPUTS
+from deployer.config.environments import FILE_INPUTS
+from deployer.contract import INPUTS, OUTPUTS, Input
 from deployer.errors import FailureReason, exit_code
+from tools.config_schema import config_schema, described
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WIDTH = 100
 CALL = "python -m tools.generate"
 
 ACTION = "action.yml"
+COMPOSITE = "composite/action.yml"
 README = "README.md"
 ERRORS = "docs/errors.md"
+CONFIGURATION = "docs/configuration.md"
+CONFIG_SCHEMA = "docs/spark-deploy.schema.json"
 
 _HEAD = f"""\
 # Generated from deployer/contract.py by `{CALL}`; edits here are lost.
@@ -34,6 +39,7 @@ author: the spark-deploy-action authors
 _DESCRIPTION = (
     "Ships a Spark library: uploads it, moves every job on its MAJOR, and shows what moved."
 )
+_COMPOSITE_DESCRIPTION = "spark-deploy for runners without Docker: the same inputs and outputs."
 # Marketplace: a Feather 4.28 icon and one of nine colours (GitHub docs, "Metadata syntax").
 _TAIL = """\
 runs:
@@ -44,6 +50,22 @@ branding:
   icon: upload-cloud
   color: orange
 """
+
+
+# Nothing of an input is ever part of a script: all come as variables. Underscores, because shells drop
+# variables with hyphens; composite/start.py puts them back. `exec`, because the runner sends its signals
+# to this one process.
+_COMPOSITE_RUN = """\
+        for name in "${pythonLocation:-/usr}/bin/python3" python3 python3.14 python3.13 python3.12 python3.11
+        do
+          if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            exec "$name" -I "$GITHUB_ACTION_PATH/start.py"
+          fi
+        done
+        echo '::error title=spark-deploy needs Python 3.11 or newer::Add actions/setup-python before it.'
+        exit 2
+"""
+_IN_CONTAINERS_ONLY = frozenset({"host-paths"})
 
 
 class StaleMarkers(Exception):
@@ -62,15 +84,44 @@ def action_yml() -> str:
     )
 
 
-def _inputs() -> Iterator[str]:
+def composite_yml() -> str:
+    """`composite/action.yml`, whole: the same contract for machines without Docker."""
+    names = [one.name for one in INPUTS if one.name not in _IN_CONTAINERS_ONLY]
+    environ = "".join(
+        f"        INPUT_{name.replace('-', '_').upper()}: ${{{{ inputs.{name} }}}}\n"
+        for name in names
+    )
+    steps = (
+        "runs:\n  using: composite\n  steps:\n    - id: run\n      shell: bash\n"
+        f"      env:\n{environ}      run: |\n{_COMPOSITE_RUN}"
+    )
+    return "\n".join(
+        (
+            f"{_HEAD}description: {json.dumps(_COMPOSITE_DESCRIPTION)}\n",
+            "inputs:\n" + "".join(_inputs(names)),
+            "outputs:\n" + "".join(_outputs("    value: ${{{{ steps.run.outputs.{} }}}}\n")),
+            steps,
+        )
+    )
+
+
+def _inputs(names: Iterable[str] | None = None) -> Iterator[str]:
     for one in INPUTS:
-        default = f"    default: {json.dumps(one.default)}\n" if one.default else ""
-        yield f"  {one.name}:\n{_folded('description', one.meaning, 4)}{default}"
+        if names is not None and one.name not in names:
+            continue
+        default = one.action_default
+        told = f"    default: {json.dumps(default)}\n" if default else ""
+        yield f"  {one.name}:\n{_folded('description', action_meaning(one), 4)}{told}"
 
 
-def _outputs() -> Iterator[str]:
+def _outputs(more: str = "") -> Iterator[str]:
     for one in OUTPUTS:
-        yield f"  {one.name}:\n{_folded('description', one.meaning, 4)}"
+        yield f"  {one.name}:\n{_folded('description', one.meaning, 4)}{more.format(one.name)}"
+
+
+def action_meaning(one: Input) -> str:
+    """What `action.yml` says of an input: a default that it can't declare is told in words."""
+    return one.meaning if one.action_default == one.default else described(one)
 
 
 def _folded(key: str, text: str, indent: int) -> str:
@@ -91,6 +142,15 @@ def input_table() -> str:
 def output_table() -> str:
     """The outputs as a Markdown table."""
     return _table(("output", "meaning"), ((f"`{one.name}`", one.meaning) for one in OUTPUTS))
+
+
+def key_table() -> str:
+    """The keys of an environment in spark-deploy.yml as a Markdown table."""
+    rows = (
+        (f"`{key}`", one.meaning, f"`{one.default}`" if one.default else "")
+        for key, one in FILE_INPUTS.items()
+    )
+    return _table(("key", "meaning", "default"), rows)
 
 
 def reason_table() -> str:
@@ -122,10 +182,14 @@ def generated(root: Path) -> dict[str, str]:
     """What each file with generated parts should say, by its path below `root`. Raises StaleMarkers."""
     readme = (root / README).read_text(encoding="utf-8")
     errors = (root / ERRORS).read_text(encoding="utf-8")
+    configuration = (root / CONFIGURATION).read_text(encoding="utf-8")
     return {
         ACTION: action_yml(),
+        COMPOSITE: composite_yml(),
         README: with_part(with_part(readme, "inputs", input_table()), "outputs", output_table()),
         ERRORS: with_part(errors, "reasons", reason_table()),
+        CONFIGURATION: with_part(configuration, "keys", key_table()),
+        CONFIG_SCHEMA: config_schema(),
     }
 
 
@@ -154,6 +218,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = REPOSITORY) -> int
         return 1 if stale else 0
     texts = generated(root)
     for name in stale:
+        (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(texts[name], encoding="utf-8")
         print(f"{name} written")
     return 0

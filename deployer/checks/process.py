@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from deployer.errors import DeployError, FailureReason, fail
+
 OnLine = Callable[[str], None]
 """Takes one line of output, without its end; the text is untrusted and may hold anything."""
 
@@ -69,16 +71,20 @@ def run(
     env: Mapping[str, str],
     timeout_s: float,
     on_line: OnLine,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Completed:
     """Run `argv` in a session of its own and pass its output on, line by line, as it comes.
 
     Standard output and standard error are one stream; standard input is empty. Whatever the
-    command started in its process group is killed when it ends, when the time is up, and when
-    `on_line` or a signal handler raises.
+    command started in its process group is killed when it ends, when the time is up, when `stopped`
+    says that the run was cancelled, and when `on_line` raises.
 
     Raises:
         OSError: the command can't be started.
+        DeployError: CANCELLED.
     """
+    if stopped():
+        raise _cancelled()
     deadline = Deadline(timeout_s)
     lines = _Lines(on_line)
     with subprocess.Popen(
@@ -93,21 +99,36 @@ def run(
     ) as process:
         assert process.stdout is not None  # noqa: S101 - stdout=PIPE; tells the type checker
         try:
-            ended = _follow(process, process.stdout, deadline, lines)
+            ended = _follow(process, process.stdout, deadline, lines, stopped)
         finally:
             _kill_group(process)
     lines.end()
     return Completed(process.returncode if ended else None, deadline.used_s(), lines.tail())
 
 
+def _cancelled() -> DeployError:
+    return fail(
+        FailureReason.CANCELLED,
+        "The run was cancelled during the checks.",
+        detail="What the checks had started was ended. Nothing was changed.",
+        remedy="Run it again.",
+    )
+
+
 def _follow(
-    process: subprocess.Popen[bytes], stream: IO[bytes], deadline: Deadline, lines: _Lines
+    process: subprocess.Popen[bytes],
+    stream: IO[bytes],
+    deadline: Deadline,
+    lines: _Lines,
+    stopped: Callable[[], bool],
 ) -> bool:
     """Read until the process ended and its output is read; False when the time is up first."""
     drain: Deadline | None = None
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         while deadline.left_s() > 0:
+            if stopped():
+                raise _cancelled()
             if drain is None and process.poll() is not None:
                 # It ended, but something it started may hold the pipe: that ends now, too.
                 _kill_group(process)

@@ -5,7 +5,7 @@ Owns how a command of a check is started. Must not know any single check.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Session:
     scratch: Scratch
     timeout_s: float  # for each check
     on_line: OnLine
+    stopped: Callable[[], bool] = lambda: False
 
     def run(
         self,
@@ -59,6 +60,7 @@ class Session:
             env=self.tool_environment() if env is None else env,
             timeout_s=deadline.left_s(),
             on_line=on_line or self.on_line,
+            stopped=self.stopped,
         )
 
     def tool_environment(self) -> dict[str, str]:

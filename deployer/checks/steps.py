@@ -46,6 +46,7 @@ def run_checks(
     on_check: Callable[[Check], None],
     on_start: Callable[[str], None] = lambda name: None,
     only_build: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Checked:
     """Lint, test and build the project, and look at the wheel.
 
@@ -60,6 +61,10 @@ def run_checks(
         on_check: takes each check when it ended or was skipped.
         on_start: takes the name of each check before it runs; skipped ones are not announced.
         only_build: skip lint and test.
+        stopped: whether the run was cancelled; what runs then is killed.
+
+    Raises:
+        DeployError: CANCELLED.
     """
     verdicts: list[Verdict] = []
 
@@ -84,7 +89,7 @@ def run_checks(
         return checked()
     folder = Scratch(scratch.resolve())
     folder.make()
-    session = Session(opened, tools, environ, folder, timeout_s, on_line)
+    session = Session(opened, tools, environ, folder, timeout_s, on_line, stopped)
     skip = "`checks: false`" if only_build else ""
     step(lint.NAME, lambda: lint.lint(session), skip=skip)
     step(unit_tests.NAME, lambda: unit_tests.run_tests(session), skip=skip)

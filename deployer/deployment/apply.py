@@ -11,8 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from deployer.deployment.ports import Denied, Jobs, NotFound, Refused, Unavailable
-from deployer.deployment.write import Endpoint, smallest_write
+from deployer.deployment.ports import (
+    Denied,
+    Interrupted,
+    JobDocument,
+    Jobs,
+    NotFound,
+    Refused,
+    Unavailable,
+)
+from deployer.deployment.write import Endpoint, Write, smallest_write
 from deployer.jobs.inventory import read_job
 from deployer.jobs.places import JsonObject, PlaceGone
 from deployer.plan.model import Rewire
@@ -30,7 +38,14 @@ class State(StrEnum):
     GONE = "gone"  # deleted by somebody else: there is nothing left to move
     DENIED = "denied"
     FAILED = "failed"
+    UNANSWERED = "unanswered"  # the write was sent, and the run was stopped before its answer came
     PENDING = "pending"  # never begun, because the run was stopped
+
+
+_UNANSWERED = (
+    "its write was sent, and the run was cancelled before the answer came: it names the old or the "
+    "new version, and both are there"
+)
 
 
 @dataclass(frozen=True)
@@ -49,15 +64,22 @@ def apply_rewires(
     *,
     stopped: Callable[[], bool],
     on_done: Callable[[Applied], None],
+    on_state: Callable[[Applied], None] = lambda applied: None,
 ) -> tuple[Applied, ...]:
     """Move each job; in the order of `rewires`. One job's failure does not stop the others.
 
     `stopped` is asked before each job: a stop leaves the rest pending and never breaks off inside a
-    job. `on_done` is called from the caller's thread.
+    job. `on_done` is called from the caller's thread, in order. `on_state` is told at once what
+    becomes of a job, from several threads: before its write is sent, that it is unanswered; and then
+    what came of it. Whoever has to end the run in between knows where it stood.
     """
 
     def move(rewire: Rewire) -> Applied:
-        return Applied(rewire, State.PENDING) if stopped() else _move(jobs, order, rewire)
+        if stopped():
+            return Applied(rewire, State.PENDING)
+        applied = _move(jobs, order, rewire, on_state)
+        on_state(applied)
+        return applied
 
     results: list[Applied] = []
     with ThreadPoolExecutor(PARALLEL_JOBS, thread_name_prefix="rewire") as pool:
@@ -67,17 +89,17 @@ def apply_rewires(
     return tuple(results)
 
 
-def _move(jobs: Jobs, order: Order, rewire: Rewire) -> Applied:
+def _move(jobs: Jobs, order: Order, rewire: Rewire, on_state: Callable[[Applied], None]) -> Applied:
     try:
-        now = jobs.job(rewire.job_id)
-        if not now.complete:
-            return Applied(rewire, State.DENIED, "not all of the job can be read")
-        difference = _difference(now.settings, order, rewire)
-        if difference is not None:
-            return difference
-        write = smallest_write(now.settings, rewire)
+        write = _write_for(jobs.job(rewire.job_id), order, rewire)
+        if isinstance(write, Applied):
+            return write
         send = jobs.update if write.endpoint is Endpoint.UPDATE else jobs.reset
+        on_state(Applied(rewire, State.UNANSWERED, _UNANSWERED))
         send(rewire.job_id, write.settings)
+    except Interrupted as interrupted:
+        sent = Applied(rewire, State.UNANSWERED, _UNANSWERED)
+        return sent if interrupted.doubtful else Applied(rewire, State.PENDING)
     except NotFound:
         return Applied(rewire, State.GONE, "the job was deleted after the plan was made")
     except Denied as error:
@@ -87,6 +109,13 @@ def _move(jobs: Jobs, order: Order, rewire: Rewire) -> Applied:
     except Exception as error:  # noqa: BLE001 - what became of the other jobs must still be told
         return Applied(rewire, State.FAILED, f"a bug of spark-deploy: {error!r}")
     return Applied(rewire, State.WRITTEN)
+
+
+def _write_for(now: JobDocument, order: Order, rewire: Rewire) -> Write | Applied:
+    """The write that moves the job as it is now, or what stands in its way."""
+    if not now.complete:
+        return Applied(rewire, State.DENIED, "not all of the job can be read")
+    return _difference(now.settings, order, rewire) or smallest_write(now.settings, rewire)
 
 
 def _difference(now: JsonObject, order: Order, rewire: Rewire) -> Applied | None:

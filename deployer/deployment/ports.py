@@ -7,7 +7,7 @@ the API gave, because typed models drop unknown fields (facts B3, "typed round t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -35,6 +35,17 @@ class Unavailable(Exception):
     """The API still failed after all retries (429, 5xx, connection loss, timeout)."""
 
 
+class Interrupted(Exception):
+    """The run was asked to stop while a call waited or was sent; the call is given up.
+
+    `doubtful` says whether the service may have carried it out all the same.
+    """
+
+    def __init__(self, *, doubtful: bool = False) -> None:
+        super().__init__("the run was cancelled")
+        self.doubtful = doubtful
+
+
 def api_error(error: Exception) -> DeployError:
     """What the user is told of a port's exception that nobody on the way knew better."""
     if isinstance(error, Denied):
@@ -59,6 +70,42 @@ class Identity:
     user: str
     admin: bool
     groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Credential:
+    """By which kind of credential we came in; never the credential itself.
+
+    `kind` is the name in Databricks' list of authentication types, such as `github-oidc` or `pat`; `subject`
+    is whom GitHub's token named, and `caution` one sentence about what is unsafe in accepting that.
+    """
+
+    kind: str
+    subject: str = ""
+    caution: str = ""
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """How many calls of one kind a second the service documents, and how many we make at most."""
+
+    what: str
+    documented: float
+    ours: float
+
+
+@dataclass(frozen=True)
+class RootRights:
+    """Who may do what in the root, as far as its access lists say.
+
+    `may_read` and `may_write` are about us, None where it is unknown. `writers` are the names of all others
+    that may write, groups too, and `open_to_all` whether that is everybody.
+    """
+
+    may_read: bool | None
+    may_write: bool | None
+    writers: tuple[str, ...] = ()
+    open_to_all: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -135,8 +182,60 @@ class Usage(Protocol):
         """
         ...
 
+    def read_notebook(self, path: str) -> str | None:
+        """The source of a notebook (canonical path); None when there is none.
+
+        Raises as `read_text` does.
+        """
+        ...
+
+    def runtimes(self) -> Mapping[str, str]:
+        """The `spark_version` of clusters by their ids, as far as it can be read; {} when it can't.
+
+        Raises Unavailable.
+        """
+        ...
+
     def other_users(self) -> Iterator[UsageDocument]:
         """Clusters with their libraries, cluster policies and pipelines. Raises Denied, Unavailable."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClusterListing:
+    """All clusters that the caller can see, each with its `library_statuses`, and the cluster policies."""
+
+    clusters: tuple[JsonObject, ...] = ()
+    policies: tuple[JsonObject, ...] = ()
+
+
+class Clusters(Protocol):
+    """The clusters of a workspace and the libraries installed on them (facts B8).
+
+    A library is one entry as the API has it, such as `{"whl": "/Volumes/…"}`.
+    """
+
+    def listing(self) -> ClusterListing:
+        """Everything at once. Raises Denied, Unavailable."""
+        ...
+
+    def cluster(self, cluster_id: str) -> JsonObject:
+        """One cluster with its `library_statuses`, as it is now. Raises NotFound, Denied, Unavailable."""
+        ...
+
+    def install(self, cluster_id: str, library: JsonObject) -> None:
+        """Ask for a library; a stopped cluster installs it when it starts.
+
+        Raises NotFound, Denied, Refused, Unavailable.
+        """
+        ...
+
+    def uninstall(self, cluster_id: str, libraries: Sequence[JsonObject]) -> None:
+        """Mark libraries so that the next restart drops them. Raises as `install` does."""
+        ...
+
+    def restart(self, cluster_id: str) -> None:
+        """Begin the restart of a running cluster. Raises as `install` does."""
         ...
 
 
@@ -204,12 +303,39 @@ class Workspace(Protocol):
         """What else may use a library."""
         ...
 
+    @property
+    def clusters(self) -> Clusters:
+        """The clusters, and the libraries installed on them."""
+        ...
+
     def identity(self) -> Identity:
         """Who we are. Raises DeployError (authentication, host), Unavailable."""
         ...
 
-    def store(self, root: str) -> Store:
-        """The store at `root`. Raises DeployError(root-not-allowed) when the path is none."""
+    def store(self, root: str, *, allow_dbfs: bool = False) -> Store:
+        """The store at `root`; in DBFS, where everybody may write, only if that was chosen.
+
+        Raises DeployError(root-not-allowed) when the path is none.
+        """
+        ...
+
+    def credential(self) -> Credential:
+        """By which kind of credential we came in; complete after the first call, such as `identity`."""
+        ...
+
+    def limits(self) -> tuple[RateLimit, ...]:
+        """The documented limits of the API, and ours below them."""
+        ...
+
+    def now_ms(self) -> int:
+        """The workspace's time, epoch milliseconds, right to about a second.
+
+        Ages of files are differences from it, because this machine's clock may be wrong.
+        """
+        ...
+
+    def root_rights(self, root: str, identity: Identity) -> RootRights:
+        """Who may do what in `root`; what can't be read is None. Raises as `store`, Unavailable."""
         ...
 
     def calls(self) -> tuple[int, int, float]:

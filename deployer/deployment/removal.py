@@ -14,9 +14,16 @@ from deployer.plan.retention import Stored
 
 
 def remove(
-    store: Store, going: Iterable[Stored], *, stopped: Callable[[], bool]
+    store: Store,
+    going: Iterable[Stored],
+    *,
+    stopped: Callable[[], bool],
+    on_removed: Callable[[Stored], None] = lambda stored: None,
 ) -> tuple[tuple[Stored, ...], tuple[Problem, ...]]:
-    """Delete the files of `going`; returns what went, and a problem for each that would not go."""
+    """Delete the files of `going`; returns what went, and a problem for each that would not go.
+
+    `on_removed` is told of each at once: a run may have to end before the last. Raises Interrupted.
+    """
     removed: list[Stored] = []
     problems: list[Problem] = []
     for one in going:
@@ -25,6 +32,7 @@ def remove(
         try:
             store.delete(one.path)
             removed.append(one)
+            on_removed(one)
         except (Denied, Refused, Unavailable) as error:
             problems.append(
                 Problem(

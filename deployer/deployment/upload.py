@@ -6,11 +6,15 @@ refused. Must not overwrite anything.
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+from pathlib import Path
 from typing import BinaryIO
 
 from deployer.deployment.ports import (
     AlreadyExists,
     Denied,
+    Interrupted,
     NotFound,
     Refused,
     Store,
@@ -19,7 +23,7 @@ from deployer.deployment.ports import (
 )
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.library.model import Kind, Library
-from deployer.library.versions import next_free
+from deployer.library.versions import next_free, spelled_for_jars
 from deployer.plan.retention import versions_of
 
 
@@ -60,6 +64,28 @@ def upload(store: Store, library: Library, content: BinaryIO) -> None:
         raise _failed(path, str(error)) from error
 
 
+class _Watched(io.BufferedReader):
+    """A file whose reading ends when the run is to stop, and with it the upload that reads it."""
+
+    def __init__(self, file: Path, stopped: Callable[[], bool]) -> None:
+        super().__init__(io.FileIO(file))
+        self._stopped = stopped
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As usual. Raises Interrupted."""
+        if self._stopped():
+            raise Interrupted
+        return super().read(size)
+
+
+def opened(file: Path, stopped: Callable[[], bool]) -> BinaryIO:
+    """`file` to read for an upload; reading raises Interrupted once `stopped` says so.
+
+    No store has a file that was not sent whole, so breaking off leaves nothing behind.
+    """
+    return _Watched(file, stopped)
+
+
 def root_unavailable(root: str, error: NotFound) -> DeployError:
     """What is told when something above the root is missing that a deployment can't make."""
     return fail(
@@ -85,7 +111,7 @@ def _same_build(file_name: str, library: Library) -> bool:
     Wheels of one version for several platforms may lie side by side; two files that an installer
     could take for each other may not.
     """
-    stored = versions_of(library.name, library.kind, [(file_name, 0)])
+    stored = versions_of(library.distribution, [(file_name, 0)])
     same_version = bool(stored) and stored[0].version == library.version
     return same_version and (
         library.kind is not Kind.WHEEL or _tags(file_name) == _tags(library.file_name)
@@ -101,8 +127,9 @@ def _exists(
     library: Library, stored: StoredFile, files: tuple[StoredFile, ...], *, readable: bool
 ) -> DeployError:
     stored_files = [(file.path, 0) for file in files]
-    taken = versions_of(library.name, library.kind, stored_files)
+    taken = versions_of(library.distribution, stored_files)
     free = next_free(library.version, [one.version for one in taken])
+    spelled = spelled_for_jars(free) if library.kind is Kind.JAR else str(free)
     detail = f"It is published at {stored.path} with other bytes, and clusters cache by path."
     if not readable:
         detail = (
@@ -112,5 +139,5 @@ def _exists(
         FailureReason.VERSION_EXISTS,
         f"This version ({library.version}) already exists.",
         detail=detail,
-        remedy=f"Raise the version of {library.display_name} to {free} and build it again.",
+        remedy=f"Raise the version of {library.display_name} to {spelled} and build it again.",
     )

@@ -13,7 +13,10 @@ from deployer.report.model import (
     SCHEMA_VERSION,
     ApiUse,
     Check,
+    ClusterChange,
+    ClusterOutcome,
     Deployment,
+    Elsewhere,
     Failure,
     Finding,
     Identity,
@@ -51,6 +54,8 @@ def to_document(report: Report) -> Document:
         "versions": [_version(version) for version in report.versions],
         "deployment": _deployment(report.deployment) if report.deployment else None,
         "inventory": [_inventory_entry(entry) for entry in report.inventory],
+        "elsewhere": [_elsewhere(one) for one in report.elsewhere],
+        "next_steps": list(report.next_steps),
         "warnings": list(report.warnings),
         "timings": {phase: round(seconds, 3) for phase, seconds in report.timings.items()},
         "api": _api(report.api),
@@ -121,10 +126,11 @@ def _finding(finding: Finding) -> Document:
 def _plan(plan: Plan) -> Document:
     uploads = [_upload(plan.upload)] if plan.upload else []
     rewires = [_rewire(rewire) for rewire in plan.rewires]
+    clusters = [_cluster(change) for change in plan.clusters]
     removals = [{"kind": "remove", **_removal(removal)} for removal in plan.removals]
     return {
         "digest": plan.digest,
-        "changes": [*uploads, *rewires, *removals],
+        "changes": [*uploads, *rewires, *clusters, *removals],
         "untouched": [_untouched(entry) for entry in plan.untouched],
         "counts": {
             "uploads": len(uploads),
@@ -152,6 +158,18 @@ def _rewire(rewire: Rewire) -> Document:
         ],
         "from_versions": list(rewire.from_versions),
         "note": rewire.note,
+    }
+
+
+def _cluster(change: ClusterChange) -> Document:
+    return {
+        "kind": "cluster",
+        "cluster_id": change.cluster_id,
+        "cluster_name": change.cluster_name,
+        "before": list(change.before),
+        "after": change.after,
+        "from_versions": list(change.from_versions),
+        "restart": change.restart,
     }
 
 
@@ -190,6 +208,16 @@ def _deployment(deployment: Deployment) -> Document:
         "rolled_back": [_job(job) for job in deployment.rolled_back],
         "pending": [_job(job) for job in deployment.pending],
         "removed": [_removal(removal) for removal in deployment.removed],
+        "clusters": [_cluster_outcome(one) for one in deployment.clusters],
+    }
+
+
+def _cluster_outcome(one: ClusterOutcome) -> Document:
+    return {
+        "cluster_id": one.cluster_id,
+        "cluster_name": one.cluster_name,
+        "outcome": one.outcome,
+        "detail": one.detail,
     }
 
 
@@ -207,6 +235,23 @@ def _inventory_entry(entry: InventoryEntry) -> Document:
         "name": entry.name,
         "version": entry.version,
         "reason": entry.reason,
+    }
+
+
+def _elsewhere(one: Elsewhere) -> Document:
+    return {
+        "where": one.where,
+        "holder": one.holder,
+        "holder_id": one.holder_id,
+        "spot": one.spot,
+        "value": one.value,
+        "kind": one.kind,
+        "name": one.name,
+        "version": one.version,
+        "standing": one.standing,
+        "advice": one.advice,
+        "jobs": [{"job_id": job.job_id, "job_name": job.name} for job in one.jobs],
+        "jobs_count": one.jobs_count,
     }
 
 

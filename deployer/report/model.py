@@ -118,6 +118,22 @@ class Rewire:
 
 
 @dataclass(frozen=True)
+class ClusterChange:
+    """One all-purpose cluster whose library is replaced.
+
+    `before` are the old paths that are uninstalled, () when they only wait for the restart. `restart`
+    says that the cluster is restarted if it runs and no active run uses it.
+    """
+
+    cluster_id: str
+    cluster_name: str
+    before: tuple[str, ...]
+    after: str
+    from_versions: tuple[str, ...]  # oldest first
+    restart: bool
+
+
+@dataclass(frozen=True)
 class Upload:
     """The library file that goes up, because it is not there yet."""
 
@@ -157,6 +173,7 @@ class Plan:
     removals: tuple[Removal, ...]
     untouched: tuple[Untouched, ...]
     jobs_seen: int
+    clusters: tuple[ClusterChange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,6 +196,16 @@ class JobOutcome:
 
 
 @dataclass(frozen=True)
+class ClusterOutcome:
+    """What became of one cluster; `outcome` is one of `deployment.clusters.Became`."""
+
+    cluster_id: str
+    cluster_name: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Deployment:
     """What was really done. Only changes that were verified by reading back count as applied."""
 
@@ -190,6 +217,7 @@ class Deployment:
     rolled_back: tuple[JobOutcome, ...] = ()
     pending: tuple[JobOutcome, ...] = ()
     removed: tuple[Removal, ...] = ()
+    clusters: tuple[ClusterOutcome, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,6 +232,37 @@ class InventoryEntry:
     name: str | None
     version: str | None
     reason: str | None  # why there is no name or no version
+
+
+@dataclass(frozen=True)
+class JobName:
+    """A job as people know it."""
+
+    job_id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """One mention of the library outside of what deployments change, and what its owner does.
+
+    `where` is a `jobs.sightings.Where`, `holder` what holds the mention as people know it, `holder_id` its
+    path or id, `spot` a line or JSON pointer in it. `standing` is `by-hand`, `with-this-run`, `listed` or a
+    reason to stay. `jobs` are the first of the `jobs_count` jobs that use the holder.
+    """
+
+    where: str
+    holder: str
+    holder_id: str
+    spot: str
+    value: str
+    kind: str
+    name: str | None
+    version: str | None
+    standing: str
+    advice: str
+    jobs: tuple[JobName, ...] = ()
+    jobs_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -233,6 +292,8 @@ class Report:
     versions: tuple[StoredVersion, ...] = ()
     deployment: Deployment | None = None
     inventory: tuple[InventoryEntry, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+    next_steps: tuple[str, ...] = ()  # of `configure`
     warnings: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)  # seconds by phase
     api: ApiUse = ApiUse()

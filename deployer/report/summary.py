@@ -14,6 +14,8 @@ from deployer.contract import Mode
 from deployer.errors import DOCS
 from deployer.report import view
 from deployer.report.budget import Section, fit
+from deployer.report.clusters import section as clusters
+from deployer.report.elsewhere import section as elsewhere
 from deployer.report.markdown import (
     code,
     code_block,
@@ -55,7 +57,9 @@ def to_summary(report: Report, *, report_path: str = "", budget: int = BUDGET) -
         *_failure(report),
         *_left(report),
         *_moved(report),
+        *clusters(report),
         *_stays(report),
+        *elsewhere(report),
         *stored_versions(report),
         *_removed(report),
         *inventory(report),
@@ -226,6 +230,10 @@ def _next(report: Report) -> Iterator[Section]:
     if view.list_only(report):
         kept = view.counted(len(view.list_only(report)), "old version")
         steps.append(f"{kept} could go: run with `cleanup: true` to remove them.\n")
+    steps += [
+        f"{number}. {sentence(shortened(step, 1000))}\n"
+        for number, step in enumerate(report.next_steps, start=1)
+    ]
     if steps:
         yield Section("### What to do next\n\n" + "\n".join(steps) + "\n")
 

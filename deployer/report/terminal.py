@@ -16,7 +16,8 @@ from rich.text import Text
 
 from deployer.contract import Mode
 from deployer.errors import DOCS
-from deployer.report import view
+from deployer.report import clusters, view
+from deployer.report.elsewhere import used_by
 from deployer.report.model import CheckStatus, Failure, Outcome, Report
 from deployer.report.reasons import explanation
 from deployer.report.untrusted import cut, visible, visible_lines
@@ -43,13 +44,16 @@ def to_renderable(report: Report, *, report_path: str = "") -> RenderableType:
     parts: list[RenderableType] = [
         *_checks(report),
         *_moved(report),
+        *_clusters(report),
         *_left(report),
         *_stays(report),
+        *_elsewhere(report),
         *_versions(report),
         *_inventory(report),
         *(Text(f"⚠ {_shown(warning, 1000)}", style="yellow") for warning in report.warnings),
         *_failure(report, style),
         Rule(Text(str(_headline(report)), style=f"bold {style}"), style=style),
+        *(Text(step) for step in _next_steps(report)),
         *(Text(f"{name}: {value}", style="dim") for name, value in _facts(report, report_path)),
     ]
     return Group(*parts)
@@ -66,6 +70,11 @@ def to_lines(report: Report, *, report_path: str = "") -> tuple[str, ...]:
             for one in view.moved(report)
         ),
         *(
+            f"cluster {_cluster(one)}, from {_shown(', '.join(one.change.from_versions))}: {one.said}"
+            + (f": {_shown(one.detail, 1000)}" if one.detail else "")
+            for one in clusters.lines(report)
+        ),
+        *(
             f"did not move: {_job(one.job.job_name, one.job.job_id)}: {one.status}"
             + (f": {_shown(one.job.detail, 1000)}" if one.job.detail else "")
             for one in view.left(report)
@@ -76,6 +85,11 @@ def to_lines(report: Report, *, report_path: str = "") -> tuple[str, ...]:
             for reason, entries in view.stays_by_reason(report).items()
             for entry in entries
         ),
+        *(
+            f"elsewhere: {one.where} {_shown(one.holder)}, {_shown(one.spot)}: {_shown(one.value)}: "
+            f"{_shown(one.advice, 600)}"
+            for one in view.elsewhere(report)
+        ),
         *(f"version {_shown(one.version)}: {one.decision.value}" for one in report.versions),
         *(
             f"{_job(entry.job_name, entry.job_id)}: {_shown(entry.name or '?')} "
@@ -85,6 +99,7 @@ def to_lines(report: Report, *, report_path: str = "") -> tuple[str, ...]:
         *(f"warning: {_shown(warning, 1000)}" for warning in report.warnings),
         *_failure_lines(report),
         str(_headline(report)),
+        *_next_steps(report),
         *(f"{name}: {value}" for name, value in _facts(report, report_path)),
     )
 
@@ -134,6 +149,22 @@ def _moved(report: Report) -> Iterator[RenderableType]:
     yield from _with_more(table, len(rewires))
 
 
+def _clusters(report: Report) -> Iterator[RenderableType]:
+    found = clusters.lines(report)
+    if not found:
+        return
+    table = _table(clusters.title(report), "Cluster", "From", "What happens", "Why")
+    for one in found[:ROWS]:
+        versions = Text(_shown(", ".join(one.change.from_versions)))
+        table.add_row(Text(_cluster(one)), versions, one.said, Text(_shown(one.detail, 1000)))
+    yield from _with_more(table, len(found))
+
+
+def _cluster(one: clusters.Line) -> str:
+    name, cluster_id = _shown(one.change.cluster_name), _shown(one.change.cluster_id)
+    return f"{name} ({cluster_id})" if name.strip() else cluster_id
+
+
 def _left(report: Report) -> Iterator[RenderableType]:
     jobs = view.left(report)
     if not jobs:
@@ -156,6 +187,18 @@ def _stays(report: Report) -> Iterator[RenderableType]:
         version = Text(_shown(entry.version or "?"))
         table.add_row(Text(explanation(reason).heading), name, version, Text(_shown(entry.value)))
     yield from _with_more(table, len(entries))
+
+
+def _elsewhere(report: Report) -> Iterator[RenderableType]:
+    places = view.elsewhere(report)
+    if not places:
+        return
+    table = _table("Outside of jobs", "Place", "What stands there", "Used by", "What to do")
+    for one in places[:ROWS]:
+        where = Text(f"{one.where} {_shown(one.holder)}, {_shown(one.spot)}")
+        cells = (Text(_shown(one.value)), Text(_shown(used_by(one))))
+        table.add_row(where, *cells, Text(_shown(one.advice, 600)))
+    yield from _with_more(table, len(places))
 
 
 def _versions(report: Report) -> Iterator[RenderableType]:
@@ -205,6 +248,11 @@ def _problem_lines(problem: Failure) -> list[str]:
         *(line for part in parts if part.strip() for line in visible_lines(part)),
         f"Explained in {DOCS}#{_shown(problem.reason)}",
     ]
+
+
+def _next_steps(report: Report) -> Iterator[str]:
+    for number, step in enumerate(report.next_steps, start=1):
+        yield f"next, {number}: {_shown(step, 1000)}"
 
 
 def _facts(report: Report, report_path: str) -> Iterator[tuple[str, str]]:

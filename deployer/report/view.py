@@ -15,6 +15,7 @@ from deployer.contract import Mode
 from deployer.report.model import (
     CheckStatus,
     Decision,
+    Elsewhere,
     JobOutcome,
     Outcome,
     Removal,
@@ -23,7 +24,7 @@ from deployer.report.model import (
     StoredVersion,
     Untouched,
 )
-from deployer.report.reasons import EXPLANATIONS
+from deployer.report.reasons import EXPLANATIONS, group_of
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,26 @@ def staying_jobs(report: Report) -> int:
 
 
 def stays_by_reason(report: Report) -> dict[str, tuple[Untouched, ...]]:
-    """The untouched references by reason: first those that somebody can do something about."""
+    """The untouched references by reason: first those that somebody can do something about.
+
+    Those that are never edited are parted by place; see `reasons.group_of`.
+    """
     order = {reason: position for position, reason in enumerate(EXPLANATIONS)}
     groups: dict[str, list[Untouched]] = {}
     for entry in report.plan.untouched if report.plan else ():
-        groups.setdefault(entry.reason, []).append(entry)
-    ranked = sorted(groups, key=lambda reason: (order.get(reason, len(order)), reason))
+        groups.setdefault(group_of(entry.reason, entry.place), []).append(entry)
+    ranked = sorted(groups, key=lambda one: (order.get(one.split("/")[0], len(order)), one))
     return {reason: tuple(groups[reason]) for reason in ranked}
+
+
+def elsewhere(report: Report) -> tuple[Elsewhere, ...]:
+    """The places outside of jobs: first those that somebody has to change."""
+    return tuple(sorted(report.elsewhere, key=lambda one: one.standing != "by-hand"))
+
+
+def by_hand(report: Report) -> tuple[Elsewhere, ...]:
+    """The places outside of jobs that somebody has to change."""
+    return tuple(one for one in report.elsewhere if one.standing == "by-hand")
 
 
 def removals(report: Report) -> tuple[Removal, ...]:
@@ -129,17 +143,15 @@ def headline(report: Report) -> Headline:
         return Headline("✋", _unfinished(report, "refused"))
     if report.outcome is Outcome.CANCELLED:
         return Headline("🛑", _unfinished(report, "cancelled"))
-    if report.mode is Mode.CHECK:
-        return _check_headline(report)
-    if report.mode is Mode.STATUS:
-        return _status_headline(report)
-    if report.mode is Mode.UPLOAD:
-        uploaded = report.deployment is not None and report.deployment.uploaded
-        said = "uploaded; no job was touched" if uploaded else "is there already"
-        return Headline("📦", f"{subject(report)}: {said}")
-    if report.mode is Mode.CLEANUP:
-        return _cleanup_headline(report)
-    return _deploy_headline(report)
+    by_mode = {
+        Mode.CHECK: _check_headline,
+        Mode.UPLOAD: _upload_headline,
+        Mode.CLEANUP: _cleanup_headline,
+        Mode.STATUS: _status_headline,
+        Mode.DOCTOR: _doctor_headline,
+        Mode.CONFIGURE: _configure_headline,
+    }
+    return by_mode.get(report.mode, _deploy_headline)(report)
 
 
 def subject(report: Report) -> str:
@@ -151,14 +163,23 @@ def subject(report: Report) -> str:
 def _deploy_headline(report: Report) -> Headline:
     staying = staying_jobs(report)
     verb = "stays" if staying == 1 else "stay"
-    stay = f"{staying:,} {verb}"
+    hand = len(by_hand(report))
+    also = f", {counted(hand, 'place')} elsewhere to change by hand" if hand else ""
+    stay = f"{staying:,} {verb}{also}"
     jobs = counted(len(moved(report)), "job")
     if report.outcome is Outcome.NOTHING_TO_DO:
-        return Headline("✅", f"{subject(report)}: nothing to do, {counted(staying, 'job')} {verb}")
+        said = f"nothing to do, {counted(staying, 'job')} {verb}{also}"
+        return Headline("✅", f"{subject(report)}: {said}")
     if report.mode is Mode.PLAN:
         return Headline("🔍", f"{subject(report)}: {jobs} would move, {stay}")
     missed = f"{len(left(report)):,} did not, " if left(report) else ""
     return Headline("🚀", f"{subject(report)}: {jobs} moved, {missed}{stay}")
+
+
+def _upload_headline(report: Report) -> Headline:
+    uploaded = report.deployment is not None and report.deployment.uploaded
+    said = "uploaded; no job was touched" if uploaded else "is there already"
+    return Headline("📦", f"{subject(report)}: {said}")
 
 
 def _cleanup_headline(report: Report) -> Headline:
@@ -177,11 +198,30 @@ def _check_headline(report: Report) -> Headline:
     return Headline("✅", f"{about}checks passed{': ' + names if names else ''}")
 
 
+def _configure_headline(report: Report) -> Headline:
+    written = [one.name for one in report.checks if one.status is CheckStatus.PASSED]
+    if not written:
+        return Headline("✅", "configure: both files are there, and stay as they are")
+    return Headline("📝", f"configure: {' and '.join(written)} written")
+
+
+def _doctor_headline(report: Report) -> Headline:
+    count = {status: sum(one.status is status for one in report.checks) for status in CheckStatus}
+    said = f"{counted(count[CheckStatus.PASSED], 'check')} passed"
+    warned, skipped = count[CheckStatus.WARNED], count[CheckStatus.SKIPPED]
+    said += f", {warned} warned" if warned else ""
+    said += f", {skipped} skipped" if skipped else ""
+    return Headline("🩺", f"{said}; nothing failed, and nothing was changed")
+
+
 def _status_headline(report: Report) -> Headline:
     libraries = len({entry.name for entry in report.inventory if entry.name})
     jobs = len({entry.job_id for entry in report.inventory})
     found = f"{counted(libraries, 'library', 'libraries')} in {counted(jobs, 'job')}"
-    return Headline("📋", f"{found}, {counted(len(report.inventory), 'reference')}")
+    also = (
+        f", {counted(len(report.elsewhere), 'place')} outside of jobs" if report.elsewhere else ""
+    )
+    return Headline("📋", f"{found}, {counted(len(report.inventory), 'reference')}{also}")
 
 
 def _unfinished(report: Report, word: str) -> str:

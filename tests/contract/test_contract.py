@@ -38,15 +38,21 @@ DESCRIPTION_LIMIT = 125  # characters; the Marketplace shows no more
 
 
 def test_the_action_has_the_inputs_of_the_contract_with_their_defaults_as_strings() -> None:
+    """But for inputs of spark-deploy.yml: the runner would hand over their default as if it was given."""
     assert {name: one.get("default", "") for name, one in ACTION["inputs"].items()} == {
-        one.name: one.default for one in INPUTS
+        one.name: "" if one.in_file else one.default for one in INPUTS
     }
     assert all(isinstance(one.get("default", ""), str) for one in ACTION["inputs"].values())
 
 
 def test_the_action_says_what_the_contract_says_word_for_word() -> None:
     said = {name: one["description"] for name, one in ACTION["inputs"].items()}
-    assert said == {one.name: one.meaning for one in INPUTS}
+    assert said == {
+        one.name: f"{one.meaning} Default: `{one.default}`."
+        if one.in_file and one.default
+        else one.meaning
+        for one in INPUTS
+    }
     said = {name: one["description"] for name, one in ACTION["outputs"].items()}
     assert said == {one.name: one.meaning for one in OUTPUTS}
 
@@ -86,6 +92,7 @@ OTHER = {
 SPECIAL = {
     "cleanup": {"cleanup": "no"},
     "checks": {"checks": "no"},
+    "read-notebooks": {"read-notebooks": "no"},
     "from-versions": {"from-versions": "1.4.0"},
 }
 
@@ -212,9 +219,12 @@ def test_the_image_installs_only_what_is_locked_by_hash() -> None:
 # ── The generator ────────────────────────────────────────────────────────────────────────────────
 
 
+WITH_PARTS = (generate.ACTION, generate.README, generate.ERRORS, generate.CONFIGURATION)
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    for name in (generate.ACTION, generate.README, generate.ERRORS):
+    for name in WITH_PARTS:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(REPOSITORY / name, tmp_path / name)
     return tmp_path

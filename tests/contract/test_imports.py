@@ -6,6 +6,7 @@ The tables here are the rule; docs/architecture.md shows the first of them, and 
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +24,12 @@ ROOMS: dict[str, frozenset[str]] = {
     "context": frozenset(),
     "redaction": frozenset(),
     "narrator": frozenset(),
+    "stopping": frozenset(),
+    "ownership": frozenset(),
     "settings": frozenset({"contract", "errors"}),
     "inputs": frozenset({"contract", "settings"}),
+    "config": frozenset({"contract", "errors", "settings"}),
+    "request": frozenset({"config", "contract", "errors", "settings"}),
     "library": frozenset({"errors"}),
     "jobs": frozenset({"library"}),
     "plan": frozenset({"jobs", "library"}),
@@ -38,7 +43,7 @@ ROOMS: dict[str, frozenset[str]] = {
     ),
     "doors": frozenset({"checks", "deployment", "draft", "settings"}),
     "obtain": frozenset({"doors", "draft", "errors", "library", "report"}),
-    "advice": frozenset({"deployment", "draft"}),
+    "advice": frozenset({"deployment", "draft", "plan", "report"}),
     "survey": frozenset(
         {
             "advice",
@@ -52,22 +57,29 @@ ROOMS: dict[str, frozenset[str]] = {
             "settings",
         }
     ),
+    "doctor": frozenset(
+        {"config", "deployment", "doors", "draft", "errors", "jobs", "library", "obtain", "plan"}
+        | {"report", "request", "survey"}
+    ),
+    "configure": frozenset({"config", "draft", "errors", "ownership", "report", "settings"}),
     "pipeline": frozenset(
-        {"advice", "contract", "deployment", "doors", "draft", "errors", "narrator", "obtain"}
-        | {"plan", "report", "settings", "survey"}
+        {"advice", "configure", "contract", "deployment", "doctor", "doors", "draft", "errors"}
+        | {"narrator", "obtain", "plan", "report", "settings", "survey"}
     ),
     "platforms": frozenset({"deployment", "errors", "jobs"}),
+    "delivery": frozenset({"context", "gh", "narrator", "ownership", "redaction", "report"}),
     "main": frozenset(
-        {"checks", "context", "contract", "deployment", "doors", "draft", "errors", "gh"}
-        | {"narrator", "narrators", "pipeline", "platforms", "redaction", "report", "settings"}
+        {"checks", "context", "contract", "delivery", "deployment", "doors", "draft", "errors"}
+        | {"gh", "narrator", "narrators", "ownership", "pipeline", "platforms", "redaction"}
+        | {"report", "request", "settings", "stopping"}
     ),
-    "cli": frozenset({"context", "contract", "errors", "main"}),
-    "entrypoint": frozenset({"context", "inputs", "main"}),
+    "cli": frozenset({"context", "contract", "delivery", "errors", "main"}),
+    "entrypoint": frozenset({"context", "delivery", "inputs", "main", "stopping"}),
 }
 
 # What rooms without I/O may import from outside, whole. A new line here wants a reason: none of these
 # opens a file or a socket, starts a process, reads the clock or draws lots.
-PURE = frozenset({"library", "jobs", "plan", "report"})
+PURE = frozenset({"config", "library", "jobs", "plan", "report"})
 PURE_IMPORTS = frozenset(
     {
         "__future__",
@@ -83,6 +95,7 @@ PURE_IMPORTS = frozenset(
     | {"enum", "functools", "hashlib", "itertools", "json", "packaging", "re", "semver", "stat"}
     | {"struct", "textwrap", "typing", "unicodedata", "urllib.parse", "zipfile", "zlib"}
     | {"rich"}  # report.terminal builds what main prints
+    | {"yaml"}  # config.yaml_text reads events from a text, and constructs nothing
 )
 PURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
 
@@ -92,7 +105,8 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "requests": frozenset({"platforms.databricks"}),
     "urllib3": frozenset({"platforms.databricks"}),
     "ghapi": frozenset({"gh.core"}),
-    "rich": frozenset({"main", "narrators", "report.terminal"}),
+    "yaml": frozenset({"config.yaml_text"}),
+    "rich": frozenset({"delivery", "narrators", "report.terminal"}),
     "ruff": frozenset({"checks.toolbox"}),
     "uv": frozenset({"checks.java", "checks.toolbox"}),
     "semver": frozenset({"library.versions"}),
@@ -228,6 +242,11 @@ def test_the_embedded_workspace_is_imported_only_when_its_command_is_given() -> 
     assert lazy == ["_sandbox"]
     top = ast.Module([node for node in cli.tree.body if not isinstance(node, ast.FunctionDef)], [])
     assert not [name for name in Module("cli", top).imports() if name.startswith("sandbox")]
+
+
+def test_the_yaml_reader_is_imported_only_by_who_has_a_file() -> None:
+    code = "import sys, deployer.main; sys.exit('yaml' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
 def _as_module(function: ast.FunctionDef) -> ast.Module:

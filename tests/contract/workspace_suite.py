@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from functools import partial
 from typing import Protocol
 
 import pytest
@@ -25,6 +26,7 @@ from deployer.jobs.places import JsonObject
 
 FOLDER = "/Workspace/libs/released"
 VOLUME = "/Volumes/main/libs/released"
+DBFS = "dbfs:/libs/released"
 WHEEL = b"PK these are the bytes of a wheel"
 MIB = 1024 * 1024
 
@@ -45,12 +47,15 @@ class World(Protocol):
     def settings(self, job_id: int) -> JsonObject: ...
     def deny_writes(self, job_id: int) -> None: ...
     def put_file(self, path: str, content: bytes) -> None: ...
+    def put_notebook(self, path: str, source: bytes) -> None: ...
     def file(self, path: str) -> bytes: ...
     def add_volume(self, full_name: str) -> None: ...
     def open_to_all(self, path: str) -> None: ...
+    def let_write(self, user: str, path: str) -> None: ...
     def hold_run(self, job_id: int | None, name: str, tasks: list[JsonObject]) -> str: ...
     def finish_run(self, run_id: str) -> None: ...
-    def put_cluster(self, cluster_id: str, library: str) -> None: ...
+    def put_cluster(self, cluster_id: str, library: str, runtime: str = "") -> None: ...
+    def deny_cluster(self, cluster_id: str) -> None: ...
     def put_policy(self, policy_id: str, library: str) -> None: ...
     def put_pipeline(self, pipeline_id: str, dependency: str) -> None: ...
 
@@ -224,6 +229,15 @@ class UsageSuite:
         assert "p-104.0.0" in str(found["pipeline", "p104"].document)
         assert "q-1.0.0" in str(found["policy", "policy"].document)
 
+    def test_runtimes_are_those_of_all_clusters_that_state_one(self, world: World) -> None:
+        assert world.workspace.usage.runtimes() == {}
+        for i in range(105):  # more than one page
+            world.put_cluster(f"c{i}", "/Workspace/libs/c-1.0.0.jar", "15.4.x-scala2.12")
+        world.put_cluster("none", "/Workspace/libs/c-1.0.0.jar")
+        runtimes = world.workspace.usage.runtimes()
+        assert len(runtimes) == 105
+        assert runtimes["c104"] == "15.4.x-scala2.12"
+
     @pytest.mark.parametrize(
         "path", ["/Workspace/Shared/a b/requirements.txt", "/Volumes/main/libs/released/init+1.sh"]
     )
@@ -235,22 +249,109 @@ class UsageSuite:
         world.put_file(path, "pip install /Volumes/größe.whl\n".encode())
         assert world.workspace.usage.read_text(path) == "pip install /Volumes/größe.whl\n"
 
+    def test_the_source_of_a_notebook_can_be_read_and_a_missing_one_is_none(
+        self, world: World
+    ) -> None:
+        path = "/Workspace/Users/a b@example.com/load"
+        source = "# Databricks notebook source\n# MAGIC %pip install /Volumes/größe.whl\n"
+        assert world.workspace.usage.read_notebook(path) is None
+        world.put_notebook(path, source.encode())
+        assert world.workspace.usage.read_notebook(path) == source
+
+
+class ClustersSuite:
+    """`ports.Clusters`."""
+
+    def statuses(self, world: World, cluster_id: str) -> dict[str, str]:
+        found = world.workspace.clusters.cluster(cluster_id)["library_statuses"]
+        assert isinstance(found, list)
+        return {each["library"]["whl"]: each["status"] for each in found}
+
+    @pytest.fixture
+    def libraries(self, world: World) -> tuple[str, str]:
+        """The old and the new library, which are there, and a cluster with the old one."""
+        old, new = (f"{FOLDER}/a-{version}-py3-none-any.whl" for version in ("1.0.0", "1.0.1"))
+        world.put_file(old, b"old")
+        world.put_file(new, b"new")
+        world.put_cluster("c1", old)
+        return old, new
+
+    def test_clusters_are_listed_with_their_libraries_and_with_the_policies(
+        self, world: World, libraries: tuple[str, str]
+    ) -> None:
+        world.put_policy("policy", libraries[1])
+        world.put_pipeline("pipeline", libraries[1])
+        listing = world.workspace.clusters.listing()
+        assert [(one["cluster_id"], one["state"]) for one in listing.clusters] == [
+            ("c1", "RUNNING")
+        ]
+        assert libraries[0] in str(listing.clusters[0]["library_statuses"])
+        assert [one["policy_id"] for one in listing.policies] == ["policy"]
+
+    def test_a_library_is_installed_beside_the_old_one_which_goes_with_the_restart(
+        self, world: World, libraries: tuple[str, str]
+    ) -> None:
+        old, new = libraries
+        clusters = world.workspace.clusters
+        clusters.install("c1", {"whl": new})
+        assert self.statuses(world, "c1") == {old: "INSTALLED", new: "INSTALLED"}
+        clusters.uninstall("c1", [{"whl": old}, {"whl": f"{FOLDER}/never-1.0.whl"}])
+        assert self.statuses(world, "c1") == {old: "UNINSTALL_ON_RESTART", new: "INSTALLED"}
+        clusters.restart("c1")
+        assert self.statuses(world, "c1") == {new: "INSTALLED"}
+
+    def test_installing_again_takes_an_uninstall_back(
+        self, world: World, libraries: tuple[str, str]
+    ) -> None:
+        world.workspace.clusters.uninstall("c1", [{"whl": libraries[0]}])
+        world.workspace.clusters.install("c1", {"whl": libraries[0]})
+        assert self.statuses(world, "c1") == {libraries[0]: "INSTALLED"}
+
+    def test_a_file_that_is_not_there_fails_with_a_message(
+        self, world: World, libraries: tuple[str, str]
+    ) -> None:
+        missing = f"{FOLDER}/a-1.0.2-py3-none-any.whl"
+        world.workspace.clusters.install("c1", {"whl": missing})
+        assert self.statuses(world, "c1") == {libraries[0]: "INSTALLED", missing: "FAILED"}
+        assert "not found" in str(world.workspace.clusters.cluster("c1"))
+
+    def test_a_cluster_that_is_not_there_is_not_found(self, world: World) -> None:
+        clusters = world.workspace.clusters
+        with pytest.raises(NotFound):
+            clusters.cluster("c9")
+        with pytest.raises(NotFound):
+            clusters.install("c9", {"whl": f"{FOLDER}/a-1.0.0-py3-none-any.whl"})
+
+    def test_changing_the_libraries_of_a_cluster_needs_the_right_to(
+        self, world: World, libraries: tuple[str, str]
+    ) -> None:
+        world.deny_cluster("c1")
+        clusters = world.workspace.clusters
+        for refused in (
+            partial(clusters.install, "c1", {"whl": libraries[1]}),
+            partial(clusters.uninstall, "c1", [{"whl": libraries[0]}]),
+            partial(clusters.restart, "c1"),
+        ):
+            with pytest.raises(Denied, match="permissions on c1"):
+                refused()
+        assert self.statuses(world, "c1") == {libraries[0]: "INSTALLED"}
+
 
 class StoreSuite:
-    """`ports.Store`, for both kinds of root."""
+    """`ports.Store`, for all kinds of root."""
 
-    @pytest.fixture(params=[FOLDER, VOLUME, f"{VOLUME}/below/it"])
+    @pytest.fixture(params=[FOLDER, VOLUME, f"{VOLUME}/below/it", DBFS])
     def store(self, world: World, request: pytest.FixtureRequest) -> Store:
         world.add_volume("main.libs.released")
-        found = world.workspace.store(request.param)
+        found = world.workspace.store(request.param, allow_dbfs=True)
         assert found.root == request.param
         found.create_root()
         return found
 
     def test_a_root_that_is_not_there_holds_nothing(self, world: World) -> None:
         world.add_volume("main.libs.released")
-        for root in (FOLDER, f"{VOLUME}/below/it"):
-            store = world.workspace.store(root)
+        for root in (FOLDER, f"{VOLUME}/below/it", DBFS):
+            store = world.workspace.store(root, allow_dbfs=True)
             assert not store.exists()
             assert store.files() == ()
 
@@ -296,9 +397,11 @@ class StoreSuite:
 
     def test_an_upload_without_its_folder_is_not_found(self, world: World) -> None:
         world.add_volume("main.libs.released")
-        for root in (FOLDER, f"{VOLUME}/below/it"):
+        for root in (FOLDER, f"{VOLUME}/below/it", DBFS):
+            store = world.workspace.store(root, allow_dbfs=True)
             with pytest.raises(NotFound):
-                world.workspace.store(root).upload(f"{root}/a.whl", io.BytesIO(WHEEL), len(WHEEL))
+                store.upload(f"{root}/a.whl", io.BytesIO(WHEEL), len(WHEEL))
+            assert not store.exists()
 
     def test_folders_below_the_root_count_and_our_own_does_not(
         self, world: World, store: Store
@@ -339,8 +442,9 @@ class StoreSuite:
     def test_a_root_is_open_when_all_users_may_write_there(
         self, world: World, store: Store
     ) -> None:
-        assert store.open_to_all() is False
-        world.open_to_all(store.root)
+        if store.root != DBFS:
+            assert store.open_to_all() is False
+            world.open_to_all(store.root)
         assert store.open_to_all() is True
 
     def test_the_shared_folder_is_open_to_all(self, world: World) -> None:
@@ -355,6 +459,12 @@ class StoreSuite:
         ):
             assert world.workspace.store(given).root == root
 
+    def test_a_root_in_dbfs_has_to_be_chosen(self, world: World) -> None:
+        for given in (DBFS, "/dbfs/libs/released/", "dbfs:///libs//released"):
+            with pytest.raises(DeployError, match="DBFS"):
+                world.workspace.store(given)
+            assert world.workspace.store(given, allow_dbfs=True).root == DBFS
+
     def test_other_paths_are_no_roots(self, world: World) -> None:
         for given in ("dbfs:/libs", "s3://bucket/libs", "libs", "/Workspace", "/Volumes/main/libs"):
             with pytest.raises(DeployError) as caught:
@@ -363,7 +473,60 @@ class StoreSuite:
             assert caught.value.problem.remedy
 
 
-class WorkspaceSuite(JobsSuite, UsageSuite, StoreSuite):
+class RightsSuite:
+    """Who we are, how we came in, who may write the root, and what time it is there."""
+
+    @pytest.mark.parametrize("root", [FOLDER, VOLUME])
+    def test_those_who_may_write_the_root_are_named(self, world: World, root: str) -> None:
+        world.add_volume("main.libs.released")
+        world.workspace.store(root).create_root()
+        identity = world.workspace.identity()
+        rights = world.workspace.root_rights(root, identity)
+        assert (rights.may_read, rights.may_write) == (True, True)
+        assert (rights.writers, rights.open_to_all) == ((), False)
+        world.let_write("colleague@example.com", root)
+        world.let_write("Another@example.com", root)
+        named = world.workspace.root_rights(root, identity).writers
+        assert sorted(named) == ["Another@example.com", "colleague@example.com"]
+
+    @pytest.mark.parametrize("root", [FOLDER, VOLUME])
+    def test_a_root_that_everybody_may_write_is_told(self, world: World, root: str) -> None:
+        world.add_volume("main.libs.released")
+        world.workspace.store(root).create_root()
+        world.open_to_all(root)
+        assert world.workspace.root_rights(root, world.workspace.identity()).open_to_all is True
+
+    def test_the_shared_folder_and_dbfs_belong_to_everybody(self, world: World) -> None:
+        identity = world.workspace.identity()
+        for root in ("/Workspace/Shared/libs", DBFS):
+            assert world.workspace.root_rights(root, identity).open_to_all is True
+
+    @pytest.mark.parametrize("root", [FOLDER, VOLUME])
+    def test_who_has_no_right_in_the_root_is_not_told_otherwise(
+        self, world: World, root: str
+    ) -> None:
+        world.add_volume("main.libs.released")
+        world.workspace.store(root).create_root()
+        viewer = world.as_viewer_of()
+        rights = viewer.root_rights(root, viewer.identity())
+        assert not rights.may_read
+        assert not rights.may_write
+
+    def test_the_time_is_that_of_the_files(self, world: World) -> None:
+        before = world.workspace.now_ms()
+        world.put_file(f"{FOLDER}/a.whl", WHEEL)
+        (stored,) = world.workspace.store(FOLDER).files()
+        # A Date header has whole seconds.
+        assert before - 2000 <= stored.modified_ms <= world.workspace.now_ms() + 2000
+
+    def test_the_kind_of_credential_is_known_and_no_more(self, world: World) -> None:
+        world.workspace.identity()
+        credential = world.workspace.credential()
+        assert credential.kind
+        assert credential.caution == ""
+
+
+class WorkspaceSuite(JobsSuite, UsageSuite, ClustersSuite, StoreSuite, RightsSuite):
     """All of it."""
 
     def test_it_says_where_it_is_and_who_we_are(self, world: World) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.end_to_end.runs import run_job
 from tests.pipeline.stage import ROOT, Stage, on_stage
-from tests.workspace import call
 
 pytestmark = [pytest.mark.network, pytest.mark.spark]
 
@@ -30,7 +28,6 @@ WHEELS = (
     ("delta-spark", "delta", "4.4.0", "4.4.1"),
     ("great-expectations", "great_expectations", "1.24.0", "1.24.1"),
 )
-RUN_LIMIT_S = 540
 
 
 @pytest.fixture(scope="module")
@@ -91,23 +88,5 @@ def test_a_real_wheel_uploads_rewires_and_runs(
     ended = stage.run("deploy", wheel=str(new_file), root=ROOT)
     assert ended.code == 0, ended.document["failure"]
     assert ended.moved == {job}
-    logs = run(stage, job)
+    logs = run_job(stage.workspace, job).logs
     assert f"ran {name} {new} rows 3" in logs
-
-
-def run(stage: Stage, job: int) -> str:
-    """Run the job through the API, as a schedule would; what its task printed."""
-
-    def api(method: str, path: str, **more: Any) -> Any:
-        return call(stage.workspace, method, path, **more).json()
-
-    run_id = api("POST", "/api/2.2/jobs/run-now", json={"job_id": job})["run_id"]
-    deadline = time.monotonic() + RUN_LIMIT_S
-    while True:
-        found: Any = api("GET", f"/api/2.2/jobs/runs/get?run_id={run_id}")
-        if found["state"]["life_cycle_state"] in {"TERMINATED", "INTERNAL_ERROR", "SKIPPED"}:
-            break
-        assert time.monotonic() < deadline, "the run did not end"
-        time.sleep(0.5)
-    output = api("GET", f"/api/2.2/jobs/runs/get-output?run_id={found['tasks'][0]['run_id']}")
-    return str(output.get("logs", "")) + str(output.get("error", ""))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import threading
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -178,6 +180,15 @@ def test_py_files_reach_the_executors_as_zip_and_only_the_driver_as_wheel(
         assert result.error == "ModuleNotFoundError: No module named 'tiny_lib'"
 
 
+def test_an_application_jar_for_another_scala_does_not_start(
+    executor: Executor, workspace: Workspace
+) -> None:
+    workspace.files["/Volumes/c/s/v/lib_2.12-1.0.jar"] = b"a jar"
+    parameters = ["--class", "com.example.Report", "/Volumes/c/s/v/lib_2.12-1.0.jar"]
+    result = run(executor, {"spark_submit_task": {"parameters": parameters}})
+    assert result.error.startswith("java.lang.NoSuchMethodError: lib_2.12-1.0.jar is built for")
+
+
 @pytest.mark.spark
 def test_a_notebook_has_spark_and_its_parameters(executor: Executor, workspace: Workspace) -> None:
     workspace.files["/Users/me/notebook"] = (
@@ -191,6 +202,124 @@ def test_a_notebook_has_spark_and_its_parameters(executor: Executor, workspace: 
     result = run(executor, {"notebook_task": code}, parameters={"day": "2"})
     assert result.succeeded, result.logs
     assert "day 2 3\n" in result.logs
+
+
+REPORT = "com.example.retail.Report"
+SCALA_2_13 = {"spark_version": "17.3.x-scala2.13"}
+
+
+def add_jar(workspace: Workspace, jar: Path, folder: str = "/Volumes/c/s/v") -> str:
+    workspace.files[f"{folder}/{jar.name}"] = jar.read_bytes()
+    return f"{folder}/{jar.name}"
+
+
+@pytest.mark.spark
+def test_a_jar_task_runs_the_main_class_of_its_jar_on_local_spark(
+    executor: Executor, workspace: Workspace, scala_jars: Mapping[str, Path]
+) -> None:
+    jar = add_jar(workspace, scala_jars["1.5.0"])
+    code = {"main_class_name": REPORT, "parameters": ["{{job.parameters.day}}", "--x=1"]}
+    task = {"new_cluster": SCALA_2_13, "spark_jar_task": code, "libraries": [{"jar": jar}]}
+    result = run(executor, task, parameters={"day": "monday"})
+    assert result.succeeded, result.logs
+    assert "retail-metrics-scala 1.5.0\n" in result.logs
+    assert "revenue cup 24.0\nrevenue tea 35.0\ntop tea 35.0\n" in result.logs
+    assert "arguments monday --x=1\n" in result.logs
+    assert "DATABRICKS_TOKEN" not in result.logs
+
+
+@pytest.mark.spark
+def test_a_main_class_that_the_jar_does_not_have_is_not_found(
+    executor: Executor, workspace: Workspace, scala_jars: Mapping[str, Path]
+) -> None:
+    jar = add_jar(workspace, scala_jars["1.5.0"])
+    code = {"main_class_name": "com.example.retail.Gone", "jar_uri": jar}
+    result = run(executor, {"spark_jar_task": code})
+    assert not result.succeeded
+    assert result.error == "java.lang.ClassNotFoundException: com.example.retail.Gone"
+
+
+@pytest.mark.spark
+def test_a_serverless_python_task_calls_the_jar_of_its_java_dependencies(
+    executor: Executor, workspace: Workspace, scala_jars: Mapping[str, Path]
+) -> None:
+    jar = add_jar(workspace, scala_jars["1.4.0"])
+    workspace.files["/Workspace/job.py"] = (
+        b"from pyspark.sql import SparkSession\n"
+        b"jvm = SparkSession.builder.getOrCreate()._jvm\n"
+        b"print('from the jar:', jvm.com.example.retail.BuildInfo.version())\n"
+    )
+    environment = {"environment_key": "main", "spec": {"java_dependencies": [jar]}}
+    task = {"spark_python_task": {"python_file": "/Workspace/job.py"}, "environment_key": "main"}
+    result = run(executor, task, {"environments": [environment]})
+    assert result.succeeded, result.logs
+    assert "from the jar: 1.4.0\n" in result.logs
+
+
+@pytest.mark.spark
+def test_spark_submit_runs_an_application_jar_that_needs_another_jar(
+    executor: Executor, workspace: Workspace, scala_jars: Mapping[str, Path], tmp_path: Path
+) -> None:
+    library = scala_jars["1.5.0"]
+    application = tmp_path / "application.jar"
+    with zipfile.ZipFile(library) as whole, zipfile.ZipFile(application, "w") as part:
+        for name in whole.namelist():
+            if "Report" in name:
+                part.writestr(name, whole.read(name))
+    paths = [add_jar(workspace, each) for each in (application, library)]
+    parameters = ["--class", REPORT, "--jars", paths[1], paths[0], "x"]
+    task = {"new_cluster": SCALA_2_13, "spark_submit_task": {"parameters": parameters}}
+    result = run(executor, task)
+    assert result.succeeded, result.logs
+    assert "retail-metrics-scala 1.5.0\n" in result.logs
+    without = {"spark_submit_task": {"parameters": ["--class", REPORT, paths[0]]}}
+    result = run(executor, without)
+    assert not result.succeeded
+    assert result.error == "java.lang.NoClassDefFoundError: com/example/retail/OrderLine"
+    assert "at com.example.retail.Report$" in result.error_trace
+
+
+def test_an_egg_of_an_old_runtime_runs_by_its_entry_point(
+    executor: Executor, workspace: Workspace
+) -> None:
+    wheel = workspace.files[workspace.add_library("1.0.0")]
+    egg = "/Volumes/c/s/v/tiny_lib-1.0.0-py3.10.egg"
+    workspace.files[egg] = as_egg(wheel)
+    task = {
+        "new_cluster": {"spark_version": "13.3.x-scala2.12"},
+        "python_wheel_task": {"package_name": "tiny-lib", "entry_point": "run"},
+        "libraries": [{"egg": egg}],
+    }
+    result = run(executor, task)
+    assert result.succeeded, result.logs
+    assert "version 1.0.0 []\n" in result.logs
+
+
+def test_a_wheel_in_dbfs_runs_on_an_old_runtime_and_is_refused_by_a_newer_one(
+    executor: Executor, workspace: Workspace
+) -> None:
+    path = workspace.add_library("1.0.0", folder="dbfs:/libs")
+
+    def on(version: str) -> TaskResult:
+        cluster = {"spark_version": version}
+        task = {"python_wheel_task": VERSION_TASK, "libraries": [{"whl": path}]}
+        return run(executor, {"new_cluster": cluster, **task})
+
+    assert "version 1.0.0 []\n" in on("14.3.x-scala2.12").logs
+    assert "DBFS library installations are not supported" in on("15.4.x-scala2.12").error
+
+
+def as_egg(wheel: bytes) -> bytes:
+    """The content of a wheel, laid out as an egg."""
+    egg = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(wheel)) as source, zipfile.ZipFile(egg, "w") as target:
+        for name in source.namelist():
+            folder, _, rest = name.rpartition("/")
+            renamed = {"METADATA": "PKG-INFO"}.get(rest, rest)
+            is_metadata = folder.endswith(".dist-info")
+            target.writestr(f"EGG-INFO/{renamed}" if is_metadata else name, source.read(name))
+        target.writestr("EGG-INFO/zip-safe", "")
+    return egg.getvalue()
 
 
 def test_parameters_reach_the_entry_point_with_their_references_resolved(

@@ -16,6 +16,9 @@ STORIES = {
     "deploy-with-everything": reports.deploy_with_everything(),
     "failure-with-two-problems": reports.failed_with_two_problems(),
     "hostile-names": reports.deploy_with_hostile_names(),
+    "plan-of-clusters": reports.plan_of_clusters(),
+    "deploy-of-clusters": reports.deploy_of_clusters(),
+    "plan-with-places-elsewhere": reports.plan_with_places_elsewhere(),
     "status": reports.status_of_a_workspace(),
 }
 

@@ -17,8 +17,9 @@ from typing import Any
 from deployer import pipeline
 from deployer.checks.steps import Checked
 from deployer.context import RunContext
+from deployer.delivery import Streams
 from deployer.doors import Doors
-from deployer.main import Streams, perform
+from deployer.main import perform
 from deployer.narrators import TerminalNarrator
 from deployer.platforms.databricks.connect import connect
 from deployer.redaction import Redactor

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer.checks.process import LONGEST_LINE, TAIL_LINES, Completed, Deadline, run
+from deployer.errors import DeployError, FailureReason
 
 
 def python(
@@ -190,3 +191,36 @@ def test_the_modes_of_new_files_do_not_depend_on_the_caller(tmp_path: Path) -> N
 
 def test_a_deadline_never_goes_below_zero() -> None:
     assert Deadline(-5).left_s() == 0
+
+
+def test_a_cancelled_run_ends_the_command_and_all_that_it_started(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = (
+        "import subprocess, sys, time\n"
+        "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with pytest.raises(DeployError) as cancelled:
+        run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env={"PATH": os.defpath},
+            timeout_s=60,
+            on_line=lines.append,
+            stopped=lambda: bool(lines),
+        )
+    assert cancelled.value.reason == FailureReason.CANCELLED
+    assert ends(int(lines[0]))
+
+
+def test_a_cancelled_run_starts_nothing_more(tmp_path: Path) -> None:
+    with pytest.raises(DeployError):
+        run(
+            ["touch", "made"],
+            cwd=tmp_path,
+            env={"PATH": os.defpath},
+            timeout_s=60,
+            on_line=lambda line: None,
+            stopped=lambda: True,
+        )
+    assert list(tmp_path.iterdir()) == []

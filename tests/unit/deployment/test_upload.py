@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 import pytest
+from packaging.version import Version
 
 from deployer.deployment import upload
 from deployer.deployment.ports import Refused, Unavailable
@@ -147,3 +148,19 @@ def test_an_upload_that_fails_says_that_no_job_was_touched(error: Exception) -> 
         upload.upload(Failing(store.workspace, store.place), ours(), io.BytesIO(BYTES))
     assert raised.value.reason is FailureReason.UPLOAD_FAILED
     assert "no job was touched" in str(raised.value.problems[0].title)
+
+
+def test_a_snapshot_that_is_published_is_told_a_version_that_jars_have() -> None:
+    snapshot = replace(
+        ours(Kind.JAR), version=Version("1.4.0.dev0"), file_name="sales-metrics-1.4.0-SNAPSHOT.jar"
+    )
+    _, store = stored(snapshot.file_name, content=b"others")
+    (problem,) = failure(snapshot, store).problems
+    assert "to 1.4.0-dev.1 and build it again" in problem.remedy
+
+
+def test_a_jar_with_another_classifier_is_another_build() -> None:
+    _, store = stored("sales-metrics-1.4.0-sources.jar", content=b"others")
+    assert not upload.is_stored(store, ours(Kind.JAR), store.files())
+    _, store = stored("sales-metrics-1.4.jar", content=b"others")
+    assert failure(ours(Kind.JAR), store).reason is FailureReason.VERSION_EXISTS

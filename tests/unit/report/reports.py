@@ -8,19 +8,26 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from deployer.contract import Mode
+from deployer.deployment.clusters import Became
 from deployer.errors import FailureReason
+from deployer.jobs.sightings import Where
 from deployer.plan.model import Reason
+from deployer.report.elsewhere import advice
 from deployer.report.model import (
     ApiUse,
     ChangedReference,
     Check,
     CheckStatus,
+    ClusterChange,
+    ClusterOutcome,
     Decision,
     Deployment,
+    Elsewhere,
     Failure,
     Finding,
     Identity,
     InventoryEntry,
+    JobName,
     JobOutcome,
     Library,
     Outcome,
@@ -233,6 +240,12 @@ def deploy_with_hostile_names() -> Report:
             failed=tuple(JobOutcome(one.job_id, one.job_name, HOSTILE[7]) for one in rewires[-2:]),
             removed=(Removal(HOSTILE[1], HOSTILE[2]),),
         ),
+        elsewhere=tuple(
+            Elsewhere(
+                "notebook", *(name,) * 4, "wheel", name, name, name, name, (JobName(1, name),), 2
+            )
+            for name in HOSTILE
+        ),
         warnings=HOSTILE,
         timings={HOSTILE[1]: 1.0},
         host="https://evil.example/)(",
@@ -257,6 +270,78 @@ def status_of_a_workspace() -> Report:
         ),
     )  # fmt: skip
     return Report(Mode.STATUS, "production", Outcome.SUCCEEDED, inventory=entries, host=HOST)
+
+
+def plan_of_clusters() -> Report:
+    """A plan that replaces the library of clusters, each in one of the ways."""
+    base = plan_of_three()
+    assert base.plan is not None
+    clusters = (
+        ClusterChange("0101-1", "analytics", (path("1.4.0"),), path("1.5.0"), ("1.4.0",), True),
+        ClusterChange(
+            "0101-2",
+            "a `b` | <c> @team",
+            (path("1.3.0"), path("1.4.0")),
+            path("1.5.0"),
+            ("1.3.0", "1.4.0"),
+            False,
+        ),
+        ClusterChange("0101-3", "", (), path("1.5.0"), ("1.4.0",), True),
+    )
+    return replace(base, plan=replace(base.plan, clusters=clusters))
+
+
+def deploy_of_clusters() -> Report:
+    """The same plan, deployed: one cluster each succeeded, failed and was not tried."""
+    base = plan_of_clusters()
+    assert base.plan is not None
+    ends = (
+        ClusterOutcome("0101-1", "analytics", "restarted"),
+        ClusterOutcome("0101-2", "a `b` | <c> @team", "failed", "it `broke` | <b>here</b> @team"),
+    )
+    return replace(
+        base,
+        mode=Mode.DEPLOY,
+        deployment=Deployment(
+            "d-1",
+            uploaded=True,
+            applied=tuple(JobOutcome(one.job_id, one.job_name) for one in base.plan.rewires),
+            clusters=ends,
+        ),
+    )
+
+
+def elsewhere(where: str, holder: str, value: str, standing: str, jobs: int = 1) -> Elsewhere:
+    """A place outside of jobs that these many jobs use; `value` ends with a version, or names a file."""
+    new = path("1.5.0") if value.startswith("/") else "retail-metrics==1.5.0"
+    return Elsewhere(
+        where=where,
+        holder=holder,
+        holder_id=holder,
+        spot="line 3",
+        value=value,
+        kind="wheel",
+        name="retail-metrics",
+        version=next(one for one in ("1.4.0", "1.5.0", "2.0") if one in value),
+        standing=standing,
+        advice=advice(where, standing, new),
+        jobs=tuple(JobName(index, f"job {index}") for index in range(min(jobs, 3))),
+        jobs_count=jobs,
+    )
+
+
+def plan_with_places_elsewhere() -> Report:
+    """A plan beside which others have something to do, and what can't be read."""
+    notebook = "/Workspace/Users/ada@example.com/load"
+    library = "cluster library"
+    places = (
+        elsewhere(library, "cluster 0101-1 (analytics)", path("1.4.0"), "with-this-run"),
+        elsewhere("notebook", notebook, f"%pip install {path('1.4.0')}", "by-hand", 2),
+        elsewhere("policy library", "policy 9A (small)", path("1.4.0"), "by-hand", 1_200),
+        elsewhere("pipeline dependency", "pipeline 77 (gold)", path("1.5.0"), "already-current", 0),
+        elsewhere("requirements file", "/Workspace/r.txt", "retail-metrics==2.0", "another-major"),
+    )
+    return replace(plan_of_three(), elsewhere=places)
 
 
 def plan_with_jobs(moving: int, staying: int) -> Report:
@@ -313,6 +398,8 @@ rewires = st.builds(
     Rewire, ids, texts, few(st.builds(ChangedReference, texts, texts, texts)), few(versions), texts
 )
 removals = st.builds(Removal, texts, versions)
+cluster_ids = st.sampled_from(["0101-1", "0101-2"]) | texts
+CLUSTER_ENDS = [one.value for one in Became]
 plans = st.builds(
     Plan,
     texts,
@@ -321,6 +408,11 @@ plans = st.builds(
     few(removals),
     few(st.builds(Untouched, ids, texts, texts, texts, st.none() | versions, stay_reasons, texts)),
     st.integers(0, 10_000),
+    few(
+        st.builds(
+            ClusterChange, cluster_ids, texts, few(texts), texts, few(versions), st.booleans()
+        )
+    ),
 )
 outcomes = few(st.builds(JobOutcome, ids, texts, texts))
 deployments = st.builds(
@@ -333,6 +425,7 @@ deployments = st.builds(
     outcomes,
     outcomes,
     few(removals),
+    few(st.builds(ClusterOutcome, cluster_ids, texts, st.sampled_from(CLUSTER_ENDS), texts)),
 )
 optional_texts = st.none() | texts
 reports = st.builds(
@@ -354,6 +447,12 @@ reports = st.builds(
         st.builds(
             InventoryEntry, ids, texts, texts, texts, st.sampled_from(["wheel", "jar", "egg"]),
             optional_texts, optional_texts, st.none() | stay_reasons,
+        )
+    ),
+    elsewhere=few(
+        st.builds(
+            Elsewhere, st.sampled_from(Where), texts, texts, texts, texts, texts, optional_texts,
+            optional_texts, texts | st.just("by-hand"), texts, few(st.builds(JobName, ids, texts)), ids,
         )
     ),
     warnings=few(texts),

@@ -12,7 +12,9 @@ from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from deployer.contract import Mode
+from deployer.deployment.clusters import Became
 from deployer.errors import FailureReason
+from deployer.jobs.sightings import Where
 from deployer.plan.model import Reason
 from deployer.report.document import to_document, to_json
 from deployer.report.model import SCHEMA_VERSION, CheckStatus, Decision, Outcome, Report
@@ -27,6 +29,8 @@ STORIES = (
     reports.failed_with_two_problems(),
     reports.deploy_with_hostile_names(),
     reports.status_of_a_workspace(),
+    reports.plan_with_places_elsewhere(),
+    reports.deploy_of_clusters(),
 )
 validator = Draft202012Validator(SCHEMA)
 
@@ -95,10 +99,12 @@ def test_what_a_run_did_not_reach_is_null_or_empty() -> None:
         (SCHEMA["$defs"]["failure_reason"]["enum"], FailureReason),
         (SCHEMA["$defs"]["stored_version"]["properties"]["decision"]["enum"], Decision),
         (SCHEMA["$defs"]["check"]["properties"]["status"]["enum"], CheckStatus),
+        (SCHEMA["$defs"]["elsewhere"]["properties"]["where"]["enum"], Where),
+        (SCHEMA["$defs"]["cluster_outcome"]["properties"]["outcome"]["enum"], Became),
         (SCHEMA["properties"]["mode"]["enum"], Mode),
         (SCHEMA["properties"]["outcome"]["enum"], Outcome),
     ],
-    ids=("untouched", "failure", "decision", "check", "mode", "outcome"),
+    ids=("untouched", "failure", "decision", "check", "where", "cluster", "mode", "outcome"),
 )
 def test_the_closed_lists_of_the_schema_are_those_of_the_code(
     listed: list[str], known: type[Reason]

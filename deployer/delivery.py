@@ -1,0 +1,200 @@
+"""The delivery: one report to every sink.
+
+Owns which sink gets which rendering, and that no sink can stop another one or change how the run ends
+(design.md, rule 11): what fails here is told and no more. Must not decide anything about the run.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO, cast
+
+from rich.console import Console
+
+from deployer.context import RunContext
+from deployer.gh.core import Actions
+from deployer.narrator import Narrator
+from deployer.ownership import adopt, make_folder
+from deployer.redaction import Redactor
+from deployer.report.annotations import Annotation, Level, to_annotations
+from deployer.report.document import to_json
+from deployer.report.model import Report
+from deployer.report.outputs import to_outputs
+from deployer.report.sentences import apparate_sentences
+from deployer.report.summary import to_summary
+from deployer.report.terminal import to_lines, to_renderable
+from deployer.report.untrusted import visible
+
+_SUMMARY_BUDGET = 1_000_000  # bytes; the runner drops a summary above 1 MiB (fact 20)
+
+
+class _Calm(io.TextIOBase):
+    """A stream that nobody may read: once a write fails, the rest goes nowhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream: TextIO | None = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # rich asks for it
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def write(self, text: str, /) -> int:
+        self._try(lambda stream: stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(lambda stream: stream.flush())
+
+    def _try(self, action: Callable[[TextIO], object]) -> None:
+        stream = self._stream
+        if stream is None:
+            return
+        try:
+            action(stream)
+        except (OSError, ValueError):
+            self._stream = None
+            # What it still holds would fail again when Python ends, and change the exit code.
+            with suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Where texts go. With `json_output` standard output gets the report document and nothing else."""
+
+    stdout: TextIO
+    stderr: TextIO
+    json_output: bool = False
+
+    @classmethod
+    def standard(
+        cls,
+        stdout: TextIO | None,
+        stderr: TextIO | None,
+        *,
+        encoding: str | None = None,
+        json_output: bool = False,
+    ) -> Streams:
+        """The process's streams, which may be closed (None), full, or of a narrow encoding.
+
+        `encoding` is the one to write; None leaves that of the terminal.
+        """
+        return cls(_calm(stdout, encoding), _calm(stderr, encoding), json_output=json_output)
+
+
+def _calm(stream: TextIO | None, encoding: str | None) -> TextIO:
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding=encoding, errors="replace")
+    return cast("TextIO", _Calm(stream or io.StringIO()))
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Brings a report to every sink of one run."""
+
+    context: RunContext
+    streams: Streams
+    actions: Actions
+    redactor: Redactor
+    narrator: Narrator
+
+    def deliver(self, report: Report, wanted: str) -> None:
+        """Deliver `report`; `wanted` is the input `report-path`.
+
+        Files come first: a log that nobody reads can block whoever writes it.
+        """
+        if report.library is not None:
+            file = self.context.outside(report.library.file)
+            report = replace(report, library=replace(report.library, file=file))
+        document = self.redactor.clean(to_json(report))
+        path = self._write_report(document, wanted)
+        if self.context.summary_file or self.context.output_file:
+            self._files(report, path)
+        if self.context.on_github:
+            self._to_log(report, path)
+        if self.streams.json_output:
+            self.streams.stdout.write(document + "\n")
+        elif not self.context.on_github:
+            self._to_terminal(report, path)
+        self.streams.stdout.flush()
+
+    def _write_report(self, document: str, wanted: str) -> str:
+        """Write `report.json` and give its path as later steps name it; empty when there is none."""
+        usual = self.context.temp / "spark-deploy" / "report.json"
+        for path in [self.context.workspace / wanted, usual] if wanted else [usual]:
+            write = functools.partial(self._write, path, document)
+            if self._try(write, f"{path} was not written"):
+                return self.context.outside(path)
+        return ""
+
+    def _write(self, path: Path, document: str) -> None:
+        workspace = self.context.workspace
+        leads_to = path.resolve()
+        if path.is_relative_to(workspace) and not leads_to.is_relative_to(workspace.resolve()):
+            raise ValueError(f"it leads out of the workspace, to {leads_to}")
+        make_folder(path.parent)
+        path.write_text(document + "\n", encoding="utf-8")
+        adopt(path)
+
+    def _to_log(self, report: Report, path: str) -> None:
+        for sentence in apparate_sentences(report):
+            self.actions.info(visible(self.redactor.clean(sentence)))
+        for line in to_lines(report, report_path=path):
+            self.actions.info(self.redactor.clean(line))
+        for one in to_annotations(report):
+            self._annotate(one)
+
+    def _annotate(self, one: Annotation) -> None:
+        tell = {
+            Level.ERROR: self.actions.error,
+            Level.WARNING: self.actions.warning,
+            Level.NOTICE: self.actions.notice,
+        }[one.level]
+        clean = self.redactor.clean
+        place = {"file": one.file, "line": one.line, "col": one.column} if one.file else {}
+        tell(clean(one.message), title=clean(one.title), **place)
+
+    def _files(self, report: Report, path: str) -> None:
+        def summary() -> None:
+            room = self.actions.summary_room()
+            text = to_summary(report, report_path=path, budget=min(room, _SUMMARY_BUDGET))
+            self.actions.append_summary(self.redactor.clean(text))
+
+        def outputs() -> None:
+            wheel = report.library.file if report.library else ""
+            for name, value in to_outputs(report, report_path=path, wheel_path=wheel).items():
+                self.actions.set_output(name, self.redactor.clean(value))
+
+        self._try(outputs, "the outputs could not be written")
+        self._try(summary, "the job summary could not be written")
+
+    def _to_terminal(self, report: Report, path: str) -> None:
+        for sentence in apparate_sentences(report):
+            self.streams.stdout.write(visible(self.redactor.clean(sentence)) + "\n")
+        console = Console(file=self.streams.stdout, highlight=False)
+        if console.is_terminal:
+            with console.capture() as rendered:
+                console.print(to_renderable(report, report_path=path))
+            self.streams.stdout.write(self.redactor.clean(rendered.get()))
+            return
+        for line in to_lines(report, report_path=path):
+            self.streams.stdout.write(self.redactor.clean(line) + "\n")
+
+    def _try(self, action: Callable[[], None], failing: str) -> bool:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - no sink may stop another one
+            self.narrator.info(f"Warning: {failing}: {error}")
+            return False
+        return True

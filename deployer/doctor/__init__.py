@@ -1,0 +1,1 @@
+"""The mode `doctor`: what a deployment needs, looked at and told as checks."""
