@@ -37,7 +37,8 @@ LABEL org.opencontainers.image.title="spark-deploy" \
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/*
+    && rm -rf /var/lib/apt/lists/* \
+    && find /var/cache/apt /var/cache/debconf /var/log -type f -delete
 
 # What seldom changes comes first: an update of spark-deploy is then the small last layers.
 COPY --from=build /opt/spark-deploy/venv /opt/spark-deploy/venv

@@ -64,7 +64,11 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take the signals while the block runs, and leave them as they were before."""
+        """Take the signals while the block runs.
+
+        Afterwards they mean what they meant before; where `listen` was called before, the process is
+        at its end, and nothing changes how it ends.
+        """
         before = {one: signal.getsignal(one) for one in _SIGNALS}
         mine = self._pipe is None
         self.listen()
@@ -76,6 +80,10 @@ class Stop:
                 for one, handler in before.items():
                     signal.signal(one, handler)
                 os.write(self._pipe, _QUIET)
+            elif self._pipe is not None:
+                # The process ends now, and while it does so Python takes its handlers away.
+                for one in _SIGNALS:
+                    signal.signal(one, signal.SIG_IGN)
 
     def _heard(self, *_: object) -> None:
         if self._pipe is not None:

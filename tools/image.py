@@ -47,7 +47,7 @@ _TREE = (
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     '--customize-hook=ln -s /usr/bin/python3 "$1/usr/local/bin/python"',
     '--customize-hook=find "$1/usr/lib" -name __pycache__ -prune -exec rm -rf {} +',
-    '--customize-hook=rm -rf "$1/var/cache/apt" "$1/var/log"',
+    '--customize-hook=find "$1/var/cache" "$1/var/log" -type f -delete',
     "bookworm",
 )  # fmt: skip
 
@@ -178,7 +178,7 @@ def _base(engine: Engine) -> str:
                 f"No registry gives {official}, and mmdebstrap is not here to make a look-alike: "
                 "apt-get install --no-install-recommends mmdebstrap"
             )
-        new = tree.with_suffix(".new")
+        new = tree.with_name("making.tar")  # the suffix says what mmdebstrap makes
         made = subprocess.run([*_TREE, str(new)], check=False, stdin=subprocess.DEVNULL)
         if made.returncode:
             raise NoBase("mmdebstrap could not make the look-alike; see above.")

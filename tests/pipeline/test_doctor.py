@@ -16,6 +16,7 @@ import pytest
 from deployer.context import RunContext
 from deployer.doctor.examination import CHECKS as ORDER
 from deployer.doctor.prescriptions import job_grants, root_grant
+from deployer.platforms.databricks import connect as connecting
 from sandbox.faults import Fault
 from tests.contract.test_databricks_connect import nothing_configured
 from tests.pipeline.stage import NAME, ROOT, Ended, Stage, path
@@ -99,7 +100,10 @@ def test_the_token_stands_nowhere(stage: Stage) -> None:
 # --- parts that fail
 
 
-def test_an_address_that_does_not_answer_fails_and_the_rest_is_skipped(stage: Stage) -> None:
+def test_an_address_that_does_not_answer_fails_and_the_rest_is_skipped(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "_FIRST_CONTACT", ())  # one try is enough here
     stage.workspace.stop()
     ended = stage.run("doctor", root=ROOT)
     assert ended.code == 1
@@ -159,10 +163,16 @@ def test_a_volume_that_does_not_exist_fails(stage: Stage) -> None:
 
 
 def test_jobs_that_can_not_be_listed_fail_one_check(stage: Stage) -> None:
-    fault = Fault(kind="status", path="/api/2.2/jobs/list", status=403, times=0)
+    denied: dict[str, Any] = {
+        "status": 403,
+        "error_code": "PERMISSION_DENIED",
+        "message": "Not for you.",
+    }
+    fault = Fault(kind="status", path="/api/2.2/jobs/list", times=0, **denied)
     stage.workspace.set_faults([fault])
     ended = examined(stage, root=ROOT)
     assert status(ended)["jobs"] == "failed"
+    assert said(ended, "jobs") == "Not for you."
     assert status(ended)["limits"] == "passed"
 
 

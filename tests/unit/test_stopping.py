@@ -45,11 +45,15 @@ def test_signals_mean_afterwards_what_they_meant_before() -> None:
     assert threading.active_count() <= threads
 
 
-def test_whoever_listens_already_goes_on_listening() -> None:
+def test_where_the_process_listens_itself_no_signal_changes_its_end() -> None:
     code = (
         "import os, signal; from deployer.stopping import Stop; stop = Stop(); stop.listen()\n"
         "with stop.listening(): pass\n"
-        "os.kill(os.getpid(), signal.SIGTERM); print('alive')"
+        "os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGINT); print('alive')\n"
+        "import atexit, time; atexit._run_exitfuncs()\n"
+        "class Late:\n"
+        "    def __del__(self, kill=os.kill, me=os.getpid(), number=signal.SIGTERM): kill(me, number)\n"
+        "late = Late()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
