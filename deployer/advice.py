@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from deployer.deployment.elsewhere import Elsewhere
 from deployer.deployment.ports import Identity, Store
 from deployer.draft import Draft, named_by
+from deployer.library.model import Library
 from deployer.plan.clusters import Stays
 from deployer.plan.elsewhere import Judged, judge
-from deployer.plan.model import ClusterChange
+from deployer.plan.model import ClusterChange, Plan
 from deployer.plan.planner import Order
 from deployer.report import model
 from deployer.report.elsewhere import LISTED, advice
@@ -49,6 +50,14 @@ def warn_of_unread(draft: Draft, found: Elsewhere) -> None:
         draft.warn(
             "Not everything that may name a library could be read, and nothing is removed while that is "
             f"so: {told}."
+        )
+
+
+def warn_if_unknown(draft: Draft, library: Library, plan: Plan) -> None:
+    """A library that no job names: it is new, or its name is not the one that jobs know."""
+    if not plan.rewires and not plan.untouched:
+        draft.warn(
+            f"No job names {library.display_name}: either it is new, or jobs know it by another name."
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from deployer.approval import Approval, approval_of
 from deployer.deployment.apply import Applied, State, unverified
 from deployer.deployment.clusters import Updated
 from deployer.deployment.ports import Identity, Workspace
@@ -158,6 +159,13 @@ class Draft:
     def note_moving(self, applied: Applied) -> None:
         """What becomes of one rewire, while others still go on. Threads may call it."""
         self._applied[applied.rewire.job_id] = applied
+
+    def note_approval(self, digest: str) -> Approval:
+        """What an approval of this plan, with the removals that are known by now, will say."""
+        assert self.plan is not None  # noqa: S101 - only a plan can be approved
+        approval = approval_of(digest, (one.path for one in self.plan.removals))
+        self.plan = replace(self.plan, digest=str(approval))
+        return approval
 
     def note_applied(
         self, deployment_id: str, applied: Iterable[Applied], *, uploaded: bool

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from deployer.advice import list_elsewhere, warn_if_blind
+from deployer.approval import Approval, approval_of
 from deployer.configure import write_first_files
 from deployer.contract import Mode
 from deployer.deployment import removal, upload
@@ -100,7 +101,7 @@ def _plan(draft: Draft, doors: Doors) -> Outcome:
 def _deploy(draft: Draft, doors: Doors) -> Outcome:
     scene = survey(draft, doors)
     plan, verdicts = planned(draft, scene)
-    _refuse_another_plan(plan, draft.settings.expected_plan_digest)
+    approved = _approved(plan, verdicts, draft.settings.approval)
     deployment_id = doors.new_id()
     waiting = [Applied(one, State.PENDING) for one in plan.rewires]
     draft.note_applied(deployment_id, waiting, uploaded=False)
@@ -111,7 +112,7 @@ def _deploy(draft: Draft, doors: Doors) -> Outcome:
         draft.narrator.info(f"new library {scene.order.library.file_name} loaded")
     draft.note_applied(deployment_id, waiting, uploaded=plan.upload)
 
-    going = {one.stored.path for one in verdicts if one.goes}
+    going = {one.stored.path for one in verdicts if one.goes and approved.allows(one.stored.path)}
     if not (plan.rewires or plan.clusters or going):
         return Outcome.SUCCEEDED if plan.upload else Outcome.NOTHING_TO_DO
     applied = _rewire(draft, doors, scene, plan)
@@ -210,14 +211,19 @@ _STORIES: dict[Mode, Callable[[Draft, Doors], Outcome]] = {
 # ── Their parts, in the order in which they are needed ───────────────────────────────────────────
 
 
-def _refuse_another_plan(plan: Plan, expected: str) -> None:
-    if expected and expected != plan.digest:
+def _approved(plan: Plan, verdicts: Sequence[Verdict], expected: Approval | None) -> Approval:
+    """What may be done: what was approved, or all of the plan where no approval is asked for."""
+    if expected is None:
+        return approval_of(plan.digest, (one.stored.path for one in verdicts if one.goes))
+    if expected.digest != plan.digest:
         raise fail(
             FailureReason.PLAN_CHANGED,
             "The plan is not the one that was approved; nothing was changed.",
-            detail=f"Approved: {expected}. Now: {plan.digest}.",
-            remedy="Read the new plan in the report, and approve its digest.",
+            detail=f"Approved: {expected.digest}. Now: {plan.digest}.",
+            remedy="Read the new plan in the report, and approve its digest. After a run that stopped "
+            "halfway, plan again: what is left to do is another plan.",
         )
+    return expected
 
 
 def _upload_library(draft: Draft, doors: Doors, scene: Scene) -> None:
@@ -339,12 +345,14 @@ def _clean_up(
         order = scene.order
         elsewhere = look(draft, scene.workspace, fresh, order.root, order.library)
     users = users_after(scene, fresh, (), elsewhere)
-    verdicts = verdicts_on(draft, scene.workspace, scene.order, scene.store.files(), users)
+    verdicts = [
+        one.kept_unless(one.stored.path in approved, "the plan did not name it for removal")
+        for one in verdicts_on(draft, scene.workspace, scene.order, scene.store.files(), users)
+    ]
     draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
     if not draft.settings.cleanup:
         return ()
-    going = [one.stored for one in verdicts if one.goes and one.stored.path in approved]
-    return _remove(draft, doors, scene.store, going)
+    return _remove(draft, doors, scene.store, [one.stored for one in verdicts if one.goes])
 
 
 def _remove(

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 
 from packaging.version import InvalidVersion, Version
 
+from deployer.approval import Approval, parse_approval
 from deployer.contract import INPUTS, Input, InputType, Mode, input_named
 from deployer.errors import FailureReason, Problem, raise_if_any
 
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
-_DURATION = re.compile(r"([0-9]{1,9}) *([smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([0-9]{1,9}) *([smhd])|0")  # whoever writes 7 may mean days
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 NEEDS_ROOT = frozenset({Mode.PLAN, Mode.DEPLOY, Mode.CLEANUP})
 
 
@@ -62,7 +63,7 @@ class Settings:
     min_age_s: int
     checks: bool
     check_timeout_s: int
-    expected_plan_digest: str
+    approval: Approval | None
     credentials: Credentials
     log_level: str
     report_path: str
@@ -109,7 +110,7 @@ def _read(reader: _Reader) -> Settings:
         min_age_s=reader.duration("min-age"),
         checks=reader.boolean("checks"),
         check_timeout_s=reader.duration("check-timeout"),
-        expected_plan_digest=reader.text("expected-plan-digest").lower().removeprefix("sha256:"),
+        approval=reader.approval("expected-plan-digest"),
         credentials=Credentials(
             host=reader.text("databricks-host"),
             token=reader.text("databricks-token"),
@@ -175,7 +176,15 @@ class _Reader:
         if found is None:
             self._wrong(declared, text, "It takes a number with s, m, h or d, such as `12h`.")
             return 0
-        return int(found[1]) * _SECONDS[found[2]]
+        return int(found[1]) * _SECONDS[found[2]] if found[1] else 0
+
+    def approval(self, name: str) -> Approval | None:
+        text = self.text(name).lower().removeprefix("sha256:")
+        found = parse_approval(text)
+        if text and found is None:
+            takes = "It takes the output `plan-digest` of a plan, as it is."
+            self._wrong(input_named(name), text, takes)
+        return found
 
     def versions(self, name: str) -> frozenset[Version]:
         found = set()
@@ -192,9 +201,7 @@ class _Reader:
 
     def _problem(self, name: str, what: str, remedy: str) -> None:
         subject = self._places.get(name) or f"The input `{name}`"
-        self.problems.append(
-            Problem(FailureReason.INVALID_INPUT, f"{subject} {what}.", "", remedy)
-        )
+        self.problems.append(Problem(FailureReason.INVALID_INPUT, f"{subject} {what}.", "", remedy))
 
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
@@ -227,7 +234,9 @@ def _contradictions(settings: Settings, earlier: list[Problem]) -> list[Problem]
 
 
 def _missing(name: str, mode: Mode, example: str) -> Problem:
-    in_file = "\n\nor to the environment in `spark-deploy.yml`." if input_named(name).in_file else ""
+    in_file = (
+        "\n\nor to the environment in `spark-deploy.yml`." if input_named(name).in_file else ""
+    )
     return Problem(
         FailureReason.INVALID_INPUT,
         f"The input `{name}` is missing.",

@@ -12,6 +12,7 @@ from pathlib import Path
 from deployer.advice import (
     tell_elsewhere,
     warn_if_blind,
+    warn_if_unknown,
     warn_of_clusters,
     warn_of_root,
     warn_of_unread,
@@ -153,10 +154,12 @@ def planned(draft: Draft, scene: Scene) -> tuple[Plan, tuple[Verdict, ...]]:
         users = users_after(scene, scene.scan, plan.rewires, scene.elsewhere)
         verdicts = verdicts_on(draft, scene.workspace, scene.order, scene.files, users)
         draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
+        approval = draft.note_approval(plan.digest)
+        warn_if_unknown(draft, scene.order.library, plan)
         for one in plan.untouched:
             draft.narrator.debug(f"job {one.job_id} {one.pointer}: {one.reason.value} {one.note}")
         draft.narrator.info(
-            f"{len(plan.rewires)} of {scene.scan.jobs_seen} jobs move; plan digest {plan.digest}"
+            f"{len(plan.rewires)} of {scene.scan.jobs_seen} jobs move; plan digest {approval}"
         )
     return plan, verdicts
 

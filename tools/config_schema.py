@@ -75,7 +75,7 @@ def _form(one: Input) -> Schema:
     if one.type is InputType.INTEGER:
         return _any(_NUMBER, _text("[0-9]{1,9}"))
     if one.type is InputType.DURATION:
-        return _any(_text("[0-9]{1,9} *[smhd]?"), _NUMBER)
+        return _any(_text("(?:[0-9]{1,9} *[smhd]|0)"), {"const": 0})
     if one.type is InputType.LIST:
         return _one_or_several(_plain())
     return _plain()

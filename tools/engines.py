@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -200,18 +201,23 @@ def _last_child(pid: int) -> int:
 
 def candidates(storage: Path) -> list[Engine]:
     """The engines that are installed, the most usual first; but for docker with a storage of their own."""
-    own = ("--root", str(storage / "root"), "--runroot", str(storage / "run"))
     # Machines without the right to raise limits take only those that are no higher than theirs.
     limits = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
+    local = ("--format", "docker", "--pull=never", "--layers", "--isolation", "chroot")
     found: list[Engine] = []
     if shutil.which("docker"):
         found.append(Engine("docker", ("docker",)))
-    local = ("--format", "docker", "--pull=never", "--layers")
     if shutil.which("podman"):
         for runtime in filter(shutil.which, ("crun", "runc")):
-            call = ("podman", *own, "--runtime", runtime)
-            isolated = ("--isolation", "chroot")
-            found.append(Engine(f"podman ({runtime})", call, limits, (*local, *isolated)))
+            call = ("podman", *_own(storage / runtime), "--runtime", runtime)
+            found.append(Engine(f"podman ({runtime})", call, limits, local))
     if shutil.which("buildah"):
-        found.append(Buildah("buildah", ("buildah", *own), (), (*local, "--isolation", "chroot")))
+        call = ("buildah", *_own(storage / "buildah"))
+        found.append(Buildah("buildah", call, (), local))
     return found
+
+
+def _own(storage: Path) -> tuple[str, ...]:
+    # Sockets lie below `run`, whose path podman wants to be no longer than 50 characters.
+    run = Path(tempfile.gettempdir(), f"deploy-{os.getpid()}-{storage.name}")
+    return ("--root", str(storage), "--runroot", str(run))

@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 engine.remove([image])
             if engine.name != "docker":
                 engine.remove([LOOK_ALIKE])
-                _clear(engine, work)
+                _clear(engine)
 
 
 def _build_and_try(
@@ -160,7 +160,7 @@ def _engine(work: Path) -> tuple[Engine, str] | str:
         if not why_not:
             return engine, base
         said.append(f"{engine.name}: {why_not}")
-        _clear(engine, work)
+        _clear(engine)
     return "\n".join([NONE, *said])
 
 
@@ -205,12 +205,13 @@ def _secrets(given: argparse.Namespace, work: Path) -> dict[str, Path]:
     return secrets
 
 
-def _clear(engine: Engine, work: Path) -> None:
+def _clear(engine: Engine) -> None:
     """Take away the engine's own storage, whose folders may be mounted."""
     if engine.name == "docker":
         return
     subprocess.run([*engine.call, "umount", "--all"], capture_output=True, check=False)
-    shutil.rmtree(work / "storage", ignore_errors=True)
+    for option in ("--root", "--runroot"):
+        shutil.rmtree(engine.call[engine.call.index(option) + 1], ignore_errors=True)
 
 
 # ── The action in the image ──────────────────────────────────────────────────────────────────────

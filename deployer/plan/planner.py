@@ -148,8 +148,14 @@ def _obstacle(
     if reason is None and reading is not None and reading.version is not None:
         reason = objection(reading.version, order.library.version, order.policy)
     if reason is not None:
-        return reason, ""
+        return reason, _why_another(reason, order)
     return _by_owner(job, order) or _by_place(reference, job, order) or _by_rights(job, order)
+
+
+def _why_another(reason: Reason, order: Order) -> str:
+    """What surprises people about MAJORs: SemVer item 4 promises nothing before 1.0."""
+    surprising = reason is Reason.ANOTHER_MAJOR and order.library.version.major == 0
+    return "each 0.y is a MAJOR of its own; `policy: any` moves it" if surprising else ""
 
 
 def _by_nature(reference: Reference, reading: NameCandidate | None, order: Order) -> Reason | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from packaging.version import Version
@@ -70,6 +70,10 @@ class Verdict:
     def goes(self) -> bool:
         """Whether nothing keeps the file."""
         return not self.reasons
+
+    def kept_unless(self, allowed: bool, reason: str) -> Verdict:  # noqa: FBT001 - reads as a sentence
+        """This verdict, with `reason` to stay where nothing else keeps the file and it may not go."""
+        return replace(self, reasons=(reason,)) if self.goes and not allowed else self
 
 
 def versions_of(distribution: Distribution, files: Iterable[tuple[str, int]]) -> tuple[Stored, ...]:

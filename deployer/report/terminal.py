@@ -18,7 +18,15 @@ from deployer.contract import Mode
 from deployer.errors import DOCS
 from deployer.report import clusters, view
 from deployer.report.elsewhere import used_by
-from deployer.report.model import CheckStatus, Failure, Outcome, Report
+from deployer.report.model import (
+    CheckStatus,
+    Decision,
+    Failure,
+    Outcome,
+    Report,
+    StoredVersion,
+    Untouched,
+)
 from deployer.report.reasons import explanation
 from deployer.report.untrusted import cut, visible, visible_lines
 
@@ -80,8 +88,7 @@ def to_lines(report: Report, *, report_path: str = "") -> tuple[str, ...]:
             for one in view.left(report)
         ),
         *(
-            f"stays: {_job(entry.job_name, entry.job_id)}: {explanation(reason).heading}: "
-            f"{_shown(entry.value)}"
+            f"stays: {_job(entry.job_name, entry.job_id)}: {_why(reason, entry)}: {_shown(entry.value)}"
             for reason, entries in view.stays_by_reason(report).items()
             for entry in entries
         ),
@@ -90,7 +97,10 @@ def to_lines(report: Report, *, report_path: str = "") -> tuple[str, ...]:
             f"{_shown(one.advice, 600)}"
             for one in view.elsewhere(report)
         ),
-        *(f"version {_shown(one.version)}: {one.decision.value}" for one in report.versions),
+        *(
+            f"version {_shown(one.version)}: {_decided(one, report)}: {_shown('; '.join(one.reasons))}"
+            for one in report.versions
+        ),
         *(
             f"{_job(entry.job_name, entry.job_id)}: {_shown(entry.name or '?')} "
             f"{_shown(entry.version or entry.reason or '?')}: {_shown(entry.value)}"
@@ -185,8 +195,13 @@ def _stays(report: Report) -> Iterator[RenderableType]:
     for reason, entry in entries[:ROWS]:
         name = _job(entry.job_name, entry.job_id)
         version = Text(_shown(entry.version or "?"))
-        table.add_row(Text(explanation(reason).heading), name, version, Text(_shown(entry.value)))
+        table.add_row(Text(_why(reason, entry)), name, version, Text(_shown(entry.value)))
     yield from _with_more(table, len(entries))
+
+
+def _why(reason: str, entry: Untouched) -> str:
+    heading = explanation(reason).heading
+    return f"{heading} ({_shown(entry.note)})" if entry.note.strip() else heading
 
 
 def _elsewhere(report: Report) -> Iterator[RenderableType]:
@@ -207,8 +222,16 @@ def _versions(report: Report) -> Iterator[RenderableType]:
     table = _table("Versions in the root", "Version", "Decision", "Why")
     for one in report.versions[:ROWS]:
         reasons = Text(_shown("; ".join(one.reasons)))
-        table.add_row(Text(_shown(one.version)), one.decision.value, reasons)
+        table.add_row(Text(_shown(one.version)), _decided(one, report), reasons)
     yield from _with_more(table, len(report.versions))
+
+
+def _decided(one: StoredVersion, report: Report) -> str:
+    """What becomes of a version; of one that was to go whether it did."""
+    if one.decision is not Decision.REMOVE or report.deployment is None:
+        return one.decision.value
+    gone = one.path in {each.path for each in report.deployment.removed}
+    return "removed" if gone else "not removed yet"
 
 
 def _inventory(report: Report) -> Iterator[RenderableType]:

@@ -20,13 +20,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # all of which stand above it: so imports can't go round in a circle.
 ROOMS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
+    "approval": frozenset(),
     "contract": frozenset(),
     "context": frozenset(),
     "redaction": frozenset(),
     "narrator": frozenset(),
     "stopping": frozenset(),
     "ownership": frozenset(),
-    "settings": frozenset({"contract", "errors"}),
+    "settings": frozenset({"approval", "contract", "errors"}),
     "inputs": frozenset({"contract", "settings"}),
     "config": frozenset({"contract", "errors", "settings"}),
     "request": frozenset({"config", "contract", "errors", "settings"}),
@@ -39,11 +40,12 @@ ROOMS: dict[str, frozenset[str]] = {
     "checks": frozenset({"errors", "library", "report"}),
     "deployment": frozenset({"errors", "jobs", "library", "plan"}),
     "draft": frozenset(
-        {"deployment", "errors", "jobs", "library", "narrator", "plan", "report", "settings"}
+        {"approval", "deployment", "errors", "jobs", "library", "narrator", "plan", "report"}
+        | {"settings"}
     ),
     "doors": frozenset({"checks", "deployment", "draft", "settings"}),
     "obtain": frozenset({"doors", "draft", "errors", "library", "report"}),
-    "advice": frozenset({"deployment", "draft", "plan", "report"}),
+    "advice": frozenset({"deployment", "draft", "library", "plan", "report"}),
     "survey": frozenset(
         {
             "advice",
@@ -63,7 +65,8 @@ ROOMS: dict[str, frozenset[str]] = {
     ),
     "configure": frozenset({"config", "draft", "errors", "ownership", "report", "settings"}),
     "pipeline": frozenset(
-        {"advice", "configure", "contract", "deployment", "doctor", "doors", "draft", "errors"}
+        {"advice", "approval", "configure", "contract", "deployment", "doctor", "doors", "draft"}
+        | {"errors"}
         | {"narrator", "obtain", "plan", "report", "settings", "survey"}
     ),
     "platforms": frozenset({"deployment", "errors", "jobs"}),

@@ -249,6 +249,48 @@ def test_an_approved_digest_is_applied_and_any_other_plan_is_refused(stage: Stag
     assert stage.deploy(expected_plan_digest=approved).moved == {job}
 
 
+@pytest.mark.parametrize("rules", [{"keep": "1"}, {"cleanup": "false"}])
+def test_an_approval_allows_no_removal_that_the_plan_did_not_name(
+    stage: Stage, rules: dict[str, str]
+) -> None:
+    stage.publish("1.4.0")
+    stage.job(path("1.4.0"))
+    stage.build("1.5.0")
+    approved = stage.plan(**rules).outputs["plan-digest"]
+    deployed = stage.deploy(expected_plan_digest=approved)
+    assert (deployed.code, deployed.document["deployment"]["removed"]) == (0, [])
+    kept = {one["version"]: one["reasons"] for one in deployed.document["versions"]}
+    assert kept["1.4.0"] == ["the plan did not name it for removal"]
+
+
+def test_an_approval_allows_the_removals_that_the_plan_named(stage: Stage) -> None:
+    stage.publish("1.4.0")
+    stage.job(path("1.4.0"))
+    stage.build("1.5.0")
+    approved = stage.plan().outputs["plan-digest"]
+    deployed = stage.deploy(expected_plan_digest=approved)
+    assert [one["version"] for one in deployed.document["deployment"]["removed"]] == ["1.4.0"]
+
+
+@pytest.mark.parametrize("digest", ["missing", "0" * 63])
+def test_a_text_that_is_no_digest_is_no_approval(stage: Stage, digest: str) -> None:
+    stage.build("1.5.0")
+    ended = stage.deploy(expected_plan_digest=digest)
+    assert (ended.code, ended.document["failure"]["reason"]) == (2, "invalid-input")
+
+
+def test_an_age_without_a_unit_is_refused_because_it_may_mean_days(stage: Stage) -> None:
+    stage.build("1.5.0")
+    ended = stage.deploy(min_age="7")
+    assert (ended.code, ended.document["failure"]["reason"]) == (2, "invalid-input")
+    assert "such as `12h`" in ended.document["failure"]["remedy"]
+
+
+def test_a_library_that_no_job_names_is_told(stage: Stage) -> None:
+    stage.build("1.5.0")
+    assert any(one.startswith("No job names") for one in stage.plan().document["warnings"])
+
+
 @pytest.mark.parametrize("behaviour", ["merge", "replace"])
 def test_environments_are_right_whether_the_server_merges_or_replaces_them(
     tmp_path: Path, behaviour: str

@@ -220,6 +220,19 @@ def test_a_subject_without_an_environment_is_warned_of(
     assert "accepts every pull request" in said(ended, "identity")
 
 
+def test_every_run_warns_of_a_subject_without_an_environment(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in github(stage).items():
+        monkeypatch.setenv(name, value)
+    stage.workspace.add_federation_policy(APP, "repo:acme/retail-metrics:ref:refs/heads/main")
+    given = {"databricks_host": stage.workspace.url, "databricks_token": ""}
+    ended = stage.run("status", dict(os.environ), **given)
+    assert ended.code == 0
+    assert "every job on refs/heads/main" in "".join(ended.document["warnings"])
+    assert f"{APP} by github-oidc at {stage.workspace.url}" in ended.printed
+
+
 def test_a_policy_that_does_not_match_is_shown_whole(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +308,20 @@ def test_a_root_that_everybody_may_write_is_warned_of(stage: Stage, root: str) -
     assert ended.code == 0
     assert status(ended)["writers"] == "warned"
     assert f"Everybody may write to {root}." in said(ended, "writers")
+
+
+def test_a_shared_root_belongs_to_everybody_even_where_its_list_can_not_be_read(
+    stage: Stage,
+) -> None:
+    denied: dict[str, Any] = {"status": 403, "error_code": "PERMISSION_DENIED"}
+    fault = Fault(kind="status", path="/api/2.0/permissions/directories/*", times=0, **denied)
+    stage.workspace.set_faults([fault])
+    ended = examined(stage, root="/Workspace/Shared/libs")
+    assert "Everybody may write to /Workspace/Shared/libs." in said(ended, "writers")
+    stage.workspace.make_folder("/Workspace/libs")
+    ended = examined(stage, root="/Workspace/libs")
+    assert status(ended)["writers"] == "skipped"
+    assert "unknown" in said(ended, "root")
 
 
 def test_a_volume_that_we_may_only_read_fails_with_the_grant(stage: Stage) -> None:
