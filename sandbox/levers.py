@@ -153,7 +153,9 @@ class Levers:
         kind = "group_name" if group else "user_name"
         if oidc.is_service_principal(self._workspace, principal):
             kind = "service_principal_name"
-        self._workspace.directory.grant(*_object(self._workspace, target), Grant(kind, principal, level))
+        self._workspace.directory.grant(
+            *_object(self._workspace, target), Grant(kind, principal, level)
+        )
 
     def deny(self, principal: str, target: int | str, keep: str = "NO_PERMISSIONS") -> None:
         """Let a user, even an admin, do at most ``keep`` there (no real workspace can)."""

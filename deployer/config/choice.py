@@ -105,12 +105,14 @@ def _undecided(
         )
         detail = f"The file has {_listed(names)}; the input `environment` names none, and {why}."
     example = fitting[0].name if fitting else names[0]
+    mapped = all(one.branches for one in configuration.environments)
+    or_else = "" if mapped else "\n\nor give each environment its `branches` in the file."
     return fail(
         FailureReason.INVALID_INPUT,
         title,
         detail=detail,
-        remedy=f"Name it:\n\n```yaml\nwith:\n  environment: {example}\n```\n\n"
-        "or give each environment its `branches` in the file.",
+        remedy=f"Name it, on a command line by `--environment {example}`:\n\n"
+        f"```yaml\nwith:\n  environment: {example}\n```{or_else}",
     )
 
 

@@ -253,7 +253,12 @@ def test_the_official_client_logs_in_both_ways(
     for name, value in workspace.github_job(environment="production").items():
         monkeypatch.setenv(name, value)
     for kind, more in (("github-oidc", {}), ("oauth-m2m", {"client_secret": "s3cret"})):
-        settings: dict[str, Any] = {"host": workspace.url, "client_id": APP, "auth_type": kind, **more}
+        settings: dict[str, Any] = {
+            "host": workspace.url,
+            "client_id": APP,
+            "auth_type": kind,
+            **more,
+        }
         client = WorkspaceClient(config=Config(**settings))
         try:
             assert client.current_user.me().user_name == APP
