@@ -74,5 +74,5 @@ def _made(patient: Patient, name: str, check: Callable[[Patient], Answer]) -> Ch
     if answer.status is CheckStatus.PASSED and answer.findings:
         answer = Answer(answer.said, answer.findings, CheckStatus.WARNED)
     findings = tuple(Finding(one) for one in answer.findings)
-    patient.draft.narrator.info(f"{name}: {answer.status.value}: {answer.said}")
+    patient.draft.narrator.debug(f"{name}: {answer.status.value}: {answer.said}")
     return Check(name, answer.status, time.monotonic() - started, answer.said, findings)

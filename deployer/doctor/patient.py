@@ -47,7 +47,7 @@ class Patient:
     def reached(self) -> Workspace:
         """The workspace. Raises CannotTell."""
         if self.workspace is None:
-            out = "we could not log in" if "identity" in self.problems else "it was not reached"
+            out = "we could not log in" if "identity" in self.problems else "there is no connection"
             raise CannotTell(f"The workspace was not asked, because {out}.")
         return self.workspace
 

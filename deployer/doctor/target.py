@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from deployer.deployment.ports import NotFound
 from deployer.deployment.scan import scan_jobs
+from deployer.deployment.upload import root_unavailable
 from deployer.doctor.patient import NAMED, Answer, CannotTell, Patient, listed
 from deployer.doctor.prescriptions import job_grants, root_grant
 from deployer.errors import DeployError, FailureReason, fail
@@ -24,7 +26,10 @@ def root(patient: Patient) -> Answer:
     if not settings.root:
         raise CannotTell("No `root` is given.")
     store = workspace.store(settings.root, allow_dbfs=settings.allow_dbfs)
-    there = store.exists()
+    try:
+        there = store.exists()
+    except NotFound as error:
+        raise root_unavailable(store.root, error) from error
     rights = workspace.root_rights(store.root, identity)
     patient.store = store
     missing = [

@@ -111,8 +111,21 @@ def test_two_kinds_of_credentials_are_named(workspace: Sandbox) -> None:
     error = failing(host=workspace.url, token="dapi-secret", client_id="id", client_secret="s3cret")
     assert error.reason is FailureReason.INVALID_INPUT
     assert "oauth and pat" in error.problem.title
-    assert "secret" not in str(error)
+    given = "databricks-token, databricks-client-id, databricks-client-secret"
+    assert error.problem.detail == f"They come from {given}."
+    assert "dapi-secret" not in str(error)
     assert "s3cret" not in str(error)
+
+
+def test_two_kinds_of_credentials_in_the_environment_are_named(
+    workspace: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-hidden")
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "id")
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "s")
+    error = failing(host=workspace.url)
+    assert "DATABRICKS_TOKEN, DATABRICKS_CLIENT_ID" in error.problem.detail
+    assert "dapi-hidden" not in str(error)
 
 
 def test_auth_type_decides_between_two_kinds(workspace: Sandbox) -> None:

@@ -111,7 +111,7 @@ def test_an_address_that_does_not_answer_fails_and_the_rest_is_skipped(
     after = CHECKS[CHECKS.index("connection") + 1 :]
     assert status(ended)["connection"] == "failed"
     assert {status(ended)[name] for name in after} == {"skipped"}
-    assert said(ended, "root") == "The workspace was not asked, because it was not reached."
+    assert said(ended, "root") == "The workspace was not asked, because there is no connection."
     assert [one["reason"] for one in problems(ended)] == ["not-ready", "host-unreachable"]
 
 
@@ -159,7 +159,10 @@ def test_a_root_that_can_not_be_one_fails(stage: Stage) -> None:
 def test_a_volume_that_does_not_exist_fails(stage: Stage) -> None:
     ended = examined(stage, root="/Volumes/main/nowhere/released")
     assert status(ended)["root"] == "failed"
-    assert "does not exist" in said(ended, "root")
+    assert said(ended, "root").startswith("The root /Volumes/main/nowhere/released can't be made")
+    (told,) = [one for one in problems(ended) if one["reason"] == "root-unavailable"]
+    assert "does not exist" in told["detail"]
+    assert told["remedy"].startswith("Create the volume")
 
 
 def test_jobs_that_can_not_be_listed_fail_one_check(stage: Stage) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -36,6 +36,22 @@ if TYPE_CHECKING:
     from databricks.sdk.config import Config
 
 PRODUCT = "spark-deploy-action"
+_CREDENTIAL_INPUTS = {
+    "token": "databricks-token",
+    "client_id": "databricks-client-id",
+    "client_secret": "databricks-client-secret",
+}
+_CREDENTIAL_VARIABLES = (  # of the families that the SDK tells apart (its config.py)
+    "DATABRICKS_TOKEN",
+    "DATABRICKS_USERNAME",
+    "DATABRICKS_PASSWORD",
+    "DATABRICKS_CLIENT_ID",
+    "DATABRICKS_CLIENT_SECRET",
+    "ARM_CLIENT_ID",
+    "ARM_CLIENT_SECRET",
+    "GOOGLE_CREDENTIALS",
+    "DATABRICKS_GOOGLE_SERVICE_ACCOUNT",
+)
 _HOST_METADATA = "/.well-known/databricks-config"
 # Seconds between tries at a host that nobody has reached yet: a wrong address should fail soon.
 _FIRST_CONTACT = (1.0, 2.0, 4.0)
@@ -126,6 +142,11 @@ class _Logins:
             source = oauth.TokenSource(lambda: oauth.secret_token(config))
             return sdk.Login(_BY_SECRET, source.headers)
         return None
+
+    def named(self, given: Mapping[str, str]) -> tuple[str, ...]:
+        """The inputs and variables that hold a credential, or a part of one; never what they hold."""
+        inputs = [name for field, name in _CREDENTIAL_INPUTS.items() if given.get(field)]
+        return (*inputs, *(name for name in _CREDENTIAL_VARIABLES if self._environ.get(name)))
 
     def credential(self, kind: str) -> Credential:
         """What is to be said about the way in; `kind` is the one that was taken."""
@@ -230,7 +251,7 @@ def _configuration(given: Mapping[str, str], logins: _Logins) -> Config:
             retry_timeout_seconds=1,
         )
     except ValueError as error:
-        raise _unusable(without_configuration(str(error)), given) from error
+        raise _unusable(without_configuration(str(error)), given, logins.named(given)) from error
     finally:
         logger.removeFilter(_not_about_host_metadata)
 
@@ -240,14 +261,14 @@ def _not_about_host_metadata(record: logging.LogRecord) -> bool:
     return "config from host metadata" not in record.getMessage()
 
 
-def _unusable(said: str, given: Mapping[str, str]) -> DeployError:
+def _unusable(said: str, given: Mapping[str, str], named: Sequence[str]) -> DeployError:
     """Plain words for the ValueErrors of the SDK's configuration."""
     if "more than one authorization method" in said:
         ways = said.rpartition(":")[2].strip(" .")
         return fail(
             FailureReason.INVALID_INPUT,
             f"There are credentials of more than one kind: {ways}.",
-            detail="They come from inputs and from environment variables together.",
+            detail=f"They come from {', '.join(named)}." if named else "",
             remedy="Remove all but one, or say which to use: auth-type or DATABRICKS_AUTH_TYPE,"
             " such as pat, oauth-m2m or github-oidc.",
         )

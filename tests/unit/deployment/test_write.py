@@ -36,7 +36,9 @@ def merged(before: list[Any], sent: list[Any], key: str) -> list[Any]:
     """Elements of the same key are replaced whole, the others stay, new ones come last."""
     new = {each[key]: each for each in sent}
     stay = [
-        new.pop(each[key], each) if isinstance(each, dict) and key in each else each
+        new.pop(each[key], each)
+        if isinstance(each, dict) and isinstance(each.get(key), str)
+        else each
         for each in before
     ]
     return [*stay, *new.values()]
