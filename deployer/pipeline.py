@@ -12,21 +12,30 @@ from collections.abc import Callable, Sequence
 
 from deployer.advice import list_elsewhere, warn_if_blind
 from deployer.approval import Approval, approval_of
+from deployer.changes import (
+    clean_up,
+    fail_if_not_moved,
+    fail_if_not_updated,
+    remove,
+    rewire,
+    stop_if_asked,
+    update_clusters,
+    upload_library,
+    verified,
+)
 from deployer.configure import write_first_files
 from deployer.contract import Mode
-from deployer.deployment import removal, upload
-from deployer.deployment.apply import Applied, State, apply_rewires, unverified, verify
-from deployer.deployment.clusters import FAILURES, Became, Site, Updated, update_clusters
+from deployer.deployment import upload
+from deployer.deployment.apply import Applied, State, unverified
 from deployer.deployment.ports import (
     Denied,
     Interrupted,
     NotFound,
     Refused,
-    Store,
     Unavailable,
     api_error,
 )
-from deployer.deployment.scan import Scan, mentions_library_files, scan_jobs
+from deployer.deployment.scan import mentions_library_files, scan_jobs
 from deployer.deployment.users import users_of_files
 from deployer.doctor.examination import examine
 from deployer.doors import Doors
@@ -35,12 +44,10 @@ from deployer.errors import DeployError, FailureReason, fail
 from deployer.narrator import Narrator
 from deployer.obtain import given_library, obtain_library
 from deployer.plan.model import Plan
-from deployer.plan.retention import Stored, Verdict, decide, lines_of
-from deployer.report import model
+from deployer.plan.retention import Verdict, decide, lines_of
 from deployer.report.model import Outcome, Report
 from deployer.settings import Settings
 from deployer.survey import (
-    Scene,
     connect,
     counting,
     files_in,
@@ -49,8 +56,6 @@ from deployer.survey import (
     planned,
     scan_for,
     survey,
-    users_after,
-    verdicts_on,
 )
 
 
@@ -105,27 +110,27 @@ def _deploy(draft: Draft, doors: Doors) -> Outcome:
     deployment_id = doors.new_id()
     waiting = [Applied(one, State.PENDING) for one in plan.rewires]
     draft.note_applied(deployment_id, waiting, uploaded=False)
-    _stop_if_asked(doors)
+    stop_if_asked(doors)
 
     if plan.upload:
-        _upload_library(draft, doors, scene)
+        upload_library(draft, doors, scene)
         draft.narrator.info(f"new library {scene.order.library.file_name} loaded")
     draft.note_applied(deployment_id, waiting, uploaded=plan.upload)
 
     going = {one.stored.path for one in verdicts if one.goes and approved.allows(one.stored.path)}
     if not (plan.rewires or plan.clusters or going):
         return Outcome.SUCCEEDED if plan.upload else Outcome.NOTHING_TO_DO
-    applied = _rewire(draft, doors, scene, plan)
+    applied = rewire(draft, doors, scene, plan)
     draft.note_applied(deployment_id, unverified(applied), uploaded=plan.upload)
-    _stop_if_asked(doors)
-    fresh, applied = _verified(draft, scene, applied)
+    stop_if_asked(doors)
+    fresh, applied = verified(draft, scene, applied)
     draft.note_applied(deployment_id, applied, uploaded=plan.upload)
-    _fail_if_not_moved(draft, applied)
+    fail_if_not_moved(draft, applied)
 
-    updated = _update_clusters(draft, doors, scene, plan)
-    _stop_if_asked(doors)
-    _fail_if_not_updated(draft, updated)
-    removed = _clean_up(draft, doors, scene, fresh, going)
+    updated = update_clusters(draft, doors, scene, plan)
+    stop_if_asked(doors)
+    fail_if_not_updated(draft, updated)
+    removed = clean_up(draft, doors, scene, fresh, going)
     changed = plan.upload or plan.rewires or plan.clusters or removed
     return Outcome.SUCCEEDED if changed else Outcome.NOTHING_TO_DO
 
@@ -169,7 +174,7 @@ def _cleanup(draft: Draft, doors: Doors) -> Outcome:
     draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
     draft.note_applied(doors.new_id(), (), uploaded=False)
     going = [one.stored for one in verdicts if one.goes] if draft.settings.cleanup else []
-    return Outcome.SUCCEEDED if _remove(draft, doors, store, going) else Outcome.NOTHING_TO_DO
+    return Outcome.SUCCEEDED if remove(draft, doors, store, going) else Outcome.NOTHING_TO_DO
 
 
 def _status(draft: Draft, doors: Doors) -> Outcome:
@@ -208,9 +213,6 @@ _STORIES: dict[Mode, Callable[[Draft, Doors], Outcome]] = {
 }
 
 
-# ── Their parts, in the order in which they are needed ───────────────────────────────────────────
-
-
 def _approved(plan: Plan, verdicts: Sequence[Verdict], expected: Approval | None) -> Approval:
     """What may be done: what was approved, or all of the plan where no approval is asked for."""
     if expected is None:
@@ -224,161 +226,3 @@ def _approved(plan: Plan, verdicts: Sequence[Verdict], expected: Approval | None
             "halfway, plan again: what is left to do is another plan.",
         )
     return expected
-
-
-def _upload_library(draft: Draft, doors: Doors, scene: Scene) -> None:
-    with (
-        draft.phase("upload", f"Upload {scene.order.path}"),
-        upload.opened(scene.file, doors.stopped) as content,
-    ):
-        upload.upload(scene.store, scene.order.library, content)
-
-
-def _rewire(draft: Draft, doors: Doors, scene: Scene, plan: Plan) -> tuple[Applied, ...]:
-    done = 0
-
-    def told(applied: Applied) -> None:
-        nonlocal done
-        done += 1
-        draft.narrator.debug(f"job {applied.rewire.job_id}: {applied.state.value} {applied.detail}")
-        draft.narrator.progress("jobs rewired", done, len(plan.rewires))
-
-    with draft.phase("rewire", f"Rewire {len(plan.rewires)} jobs"):
-        return apply_rewires(
-            scene.workspace.jobs,
-            scene.order,
-            plan.rewires,
-            stopped=doors.stopped,
-            on_done=told,
-            on_state=draft.note_moving,
-        )
-
-
-def _verified(
-    draft: Draft, scene: Scene, applied: tuple[Applied, ...]
-) -> tuple[Scan, tuple[Applied, ...]]:
-    """One pass over all jobs: did our version win? It is also the fresh scan that removal needs."""
-    with draft.phase("verify", "Verify by reading back"):
-        fresh = scan_for(draft, scene.workspace, scene.store.root, scene.order.library)
-    return fresh, verify(applied, fresh.settings)
-
-
-def _fail_if_not_moved(draft: Draft, applied: Sequence[Applied]) -> None:
-    """Partial is never called success (design.md, "outcome"). Old versions stay when it is partial."""
-    missing = [one for one in applied if one.state in {State.DENIED, State.FAILED, State.DRIFTED}]
-    for one in applied:
-        if one.state is State.GONE:
-            draft.warn(f"Job {one.rewire.job_id} ({one.rewire.job_name}): {one.detail}.")
-    if missing:
-        raise fail(
-            FailureReason.JOBS_NOT_MOVED,
-            f"{len(missing)} of {len(applied)} jobs did not move.",
-            detail="\n".join(
-                f"- {one.rewire.job_name} ({one.rewire.job_id}): {one.detail}"
-                for one in missing[:20]
-            ),
-            remedy="Every job is runnable and nothing was removed. Solve what is said, and run it again.",
-        )
-
-
-def _update_clusters(draft: Draft, doors: Doors, scene: Scene, plan: Plan) -> tuple[Updated, ...]:
-    """Replace the library of each cluster of the plan; the jobs are moved and verified by then."""
-    if not plan.clusters:
-        return ()
-    known = {one.cluster_id: Updated(one, Became.PENDING) for one in plan.clusters}
-    draft.note_clusters(known.values())
-
-    def told(updated: Updated) -> None:
-        known[updated.change.cluster_id] = updated
-        draft.note_clusters(known.values())
-        draft.narrator.info(
-            f"cluster {updated.change.cluster_id}: {updated.became.value} {updated.detail}".rstrip()
-        )
-
-    site = Site(
-        scene.workspace.clusters,
-        scene.workspace.usage,
-        scene.identity,
-        scene.order,
-        scene.clusters,
-        restart=draft.settings.clusters == "restart",
-    )
-    with draft.phase("clusters", f"Replace the library of {len(plan.clusters)} clusters"):
-        return update_clusters(
-            site,
-            plan.clusters,
-            waiting=doors.waiting,
-            stopped=doors.stopped,
-            on_wait=draft.narrator.info,
-            on_done=told,
-        )
-
-
-def _fail_if_not_updated(draft: Draft, updated: Sequence[Updated]) -> None:
-    """A cluster that keeps its old library is no success, and no failure of a job."""
-    missing = [one for one in updated if one.became in FAILURES]
-    for one in updated:
-        if one.became is Became.GONE:
-            draft.warn(f"Cluster {one.change.cluster_id}: {one.detail}.")
-    if missing:
-        raise fail(
-            FailureReason.CLUSTERS_NOT_UPDATED,
-            f"All jobs moved, but {len(missing)} of {len(updated)} clusters did not get the new version.",
-            detail="\n".join(
-                f"- {one.change.cluster_name} ({one.change.cluster_id}): {one.detail}"
-                for one in missing[:20]
-            ),
-            remedy="No old version was removed. Solve what is said, and run it again; or leave the "
-            "clusters alone:\n\n  with:\n    clusters: report",
-        )
-
-
-def _clean_up(
-    draft: Draft, doors: Doors, scene: Scene, fresh: Scan, approved: set[str]
-) -> tuple[model.Removal, ...]:
-    """Remove what the plan named and a scan made after the rewire still finds unused.
-
-    Only who is about to remove something has to look elsewhere once more.
-    """
-    elsewhere = scene.elsewhere
-    if approved and draft.settings.cleanup:
-        order = scene.order
-        elsewhere = look(draft, scene.workspace, fresh, order.root, order.library)
-    users = users_after(scene, fresh, (), elsewhere)
-    verdicts = [
-        one.kept_unless(one.stored.path in approved, "the plan did not name it for removal")
-        for one in verdicts_on(draft, scene.workspace, scene.order, scene.store.files(), users)
-    ]
-    draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
-    if not draft.settings.cleanup:
-        return ()
-    return _remove(draft, doors, scene.store, [one.stored for one in verdicts if one.goes])
-
-
-def _remove(
-    draft: Draft, doors: Doors, store: Store, going: Sequence[Stored]
-) -> tuple[model.Removal, ...]:
-    if not going:
-        return ()
-    told: list[model.Removal] = []
-
-    def gone(one: Stored) -> None:
-        told.append(model.Removal(one.path, str(one.version)))
-        draft.note_removed(told)
-
-    with draft.phase("remove", f"Remove {len(going)} old versions"):
-        _, problems = removal.remove(store, going, stopped=doors.stopped, on_removed=gone)
-    if problems:
-        raise DeployError(*problems)
-    _stop_if_asked(doors)
-    return tuple(told)
-
-
-def _stop_if_asked(doors: Doors) -> None:
-    if doors.stopped():
-        raise fail(
-            FailureReason.CANCELLED,
-            "The run was cancelled between two changes.",
-            detail="Every job is runnable: each points at a file that is there.",
-            remedy="Run it again to finish the work.",
-        )

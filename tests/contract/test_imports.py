@@ -64,8 +64,19 @@ ROOMS: dict[str, frozenset[str]] = {
         | {"report", "request", "survey"}
     ),
     "configure": frozenset({"config", "draft", "errors", "ownership", "report", "settings"}),
+    "changes": frozenset({"deployment", "doors", "draft", "errors", "plan", "report", "survey"}),
     "pipeline": frozenset(
-        {"advice", "approval", "configure", "contract", "deployment", "doctor", "doors", "draft"}
+        {
+            "advice",
+            "approval",
+            "changes",
+            "configure",
+            "contract",
+            "deployment",
+            "doctor",
+            "doors",
+            "draft",
+        }
         | {"errors"}
         | {"narrator", "obtain", "plan", "report", "settings", "survey"}
     ),
