@@ -169,8 +169,9 @@ class _Run:
                 shutil.copyfile(checked.wheel, kept)
                 return Checked(checked.checks, checked.problems, kept)
         finally:
-            for folder in (self.context.workspace, temp, *([Path(home)] if home else [])):
-                give_back(folder)
+            if self.context.on_github:  # elsewhere these may be a person's own, with files of root's
+                for folder in (self.context.workspace, temp, *([Path(home)] if home else [])):
+                    give_back(folder)
 
     def _checked(self, project: Path, settings: Settings, draft: Draft, scratch: Path) -> Checked:
         def told(check: Check) -> None:
