@@ -169,7 +169,9 @@ class _Run:
                 shutil.copyfile(checked.wheel, kept)
                 return Checked(checked.checks, checked.problems, kept)
         finally:
-            if self.context.on_github:  # elsewhere these may be a person's own, with files of root's
+            if (
+                self.context.on_github
+            ):  # elsewhere these may be a person's own, with files of root's
                 for folder in (self.context.workspace, temp, *([Path(home)] if home else [])):
                     give_back(folder)
 
