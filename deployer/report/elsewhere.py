@@ -36,8 +36,8 @@ _BY_HAND = {
         "Install `{new}` in the notebook, or name the library in the job, where deployments move it."
     ),
     "cluster library": (
-        "Deploy with `clusters: update` or `restart`, or install `{new}` on the cluster by hand, uninstall "
-        "this one, and restart the cluster."
+        "Install `{new}` on the cluster by hand, uninstall this one, and restart the cluster; for a file "
+        "under the root `clusters: update` or `restart` does that."
     ),
     "cluster setting": "Change the setting of the cluster to `{new}`, which restarts it.",
     "policy library": (
