@@ -21,7 +21,7 @@ demo: setup
 test: lint types check-generated unit
 
 unit: setup
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 generate: setup
 	$(BIN)/python -m tools.generate

@@ -9,8 +9,8 @@ import importlib.metadata
 import platform
 
 from deployer import __version__
+from deployer.doctor.grants import MAY_ASK
 from deployer.doctor.patient import NAMED, Answer, CannotTell, Patient
-from deployer.doctor.prescriptions import MAY_ASK
 from deployer.errors import DeployError, FailureReason
 from deployer.obtain import given_library
 from deployer.request import FILE

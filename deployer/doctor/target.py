@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from deployer.deployment.ports import NotFound
 from deployer.deployment.scan import scan_jobs
 from deployer.deployment.upload import root_unavailable
+from deployer.doctor.grants import job_grants, root_grant
 from deployer.doctor.patient import NAMED, Answer, CannotTell, Patient, listed
-from deployer.doctor.prescriptions import job_grants, root_grant
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.jobs.inventory import Job, Owner
 from deployer.plan.planner import names_library

@@ -116,7 +116,6 @@ def library_run(tmp_path_factory: pytest.TempPathFactory) -> LibraryRun:
 
 @pytest.mark.spark
 @pytest.mark.network
-@pytest.mark.xdist_group("example-library")
 def test_the_example_library_passes_the_checks_on_local_spark(library_run: LibraryRun) -> None:
     checked = library_run.checked
     assert [each.status for each in checked.checks] == [CheckStatus.PASSED] * 4
@@ -126,7 +125,6 @@ def test_the_example_library_passes_the_checks_on_local_spark(library_run: Libra
 
 @pytest.mark.spark
 @pytest.mark.network
-@pytest.mark.xdist_group("example-library")
 def test_the_patch_release_fixes_what_its_test_shows(
     library_run: LibraryRun, tmp_path: Path
 ) -> None:
@@ -142,7 +140,6 @@ def test_the_patch_release_fixes_what_its_test_shows(
 
 @pytest.mark.spark
 @pytest.mark.network
-@pytest.mark.xdist_group("example-library")
 def test_the_major_release_breaks_code_for_the_one_before(
     library_run: LibraryRun, tmp_path: Path
 ) -> None:

@@ -147,9 +147,6 @@ def composite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composite]:
         yield Composite(door)
 
 
-pytestmark = pytest.mark.xdist_group("composite")
-
-
 @pytest.mark.network
 def test_it_does_what_the_container_does(composite: Composite) -> None:
     done = composite.step(mode="plan")

@@ -15,7 +15,7 @@ import pytest
 
 from deployer.context import RunContext
 from deployer.doctor.examination import CHECKS as ORDER
-from deployer.doctor.prescriptions import job_grants, root_grant
+from deployer.doctor.grants import job_grants, root_grant
 from deployer.platforms.databricks import connect as connecting
 from sandbox.faults import Fault
 from tests.contract.test_databricks_connect import nothing_configured

@@ -17,30 +17,10 @@ from deployer.errors import DeployError, FailureReason
 from deployer.library.archive import CHUNK, Limits
 from deployer.library.model import EntryPoint, Kind, Library
 from deployer.library.wheel import read_wheel
+from tests.unit.library.reading import problems_of, read, the_problem_of
 from tests.wheels import EPOCH, make_wheel, metadata_text, record_hash, wheel_text, zip_bytes
 
 SCRIPTS = {"console_scripts": {"run": "my_lib:main"}}
-
-
-def read(made: tuple[str, bytes], **options: Any) -> Library:
-    file_name, content = made
-    return read_wheel(file_name, io.BytesIO(content), **options)
-
-
-def problems_of(made: tuple[str, bytes], **options: Any) -> list[str]:
-    """The titles and details of all problems; each has the right reason and a remedy."""
-    with pytest.raises(DeployError) as caught:
-        read(made, **options)
-    for problem in caught.value.problems:
-        assert problem.reason is FailureReason.INVALID_LIBRARY
-        assert problem.remedy
-        assert problem.title.endswith(".")
-    return [f"{p.title} {p.detail}" for p in caught.value.problems]
-
-
-def the_problem_of(made: tuple[str, bytes], **options: Any) -> str:
-    (only,) = problems_of(made, **options)
-    return only
 
 
 def special(name: str, mode: int) -> zipfile.ZipInfo:
@@ -247,7 +227,6 @@ def test_a_member_that_understates_its_size_gives_no_more_than_it_declares() -> 
     "file_name",
     [
         "my-package.whl",
-        "my_lib-1.0.zip",
         "my_lib-1.0-py3-none-any.WHL",
         "internal-package-1.0-py3-none-any.whl",
         "my_lib-1.0-py3-none-any (1).whl",
@@ -259,6 +238,12 @@ def test_a_file_name_that_is_no_wheels_is_refused(file_name: str) -> None:
     found = the_problem_of(make_wheel("my-lib", "1.0", file_name=file_name))
     assert "has a file name that is no wheel's" in found
     assert "\n" not in found
+
+
+def test_the_reader_of_wheels_takes_no_other_ending() -> None:
+    name, content = make_wheel("my-lib", "1.0", file_name="my_lib-1.0.zip")
+    with pytest.raises(DeployError, match="has a file name that is no wheel's"):
+        read_wheel(name, io.BytesIO(content))
 
 
 @pytest.mark.parametrize("file_name", ["other-1.0-py3-none-any.whl", "my_lib-1.1-py3-none-any.whl"])
