@@ -22,7 +22,6 @@ _INCLUDE = re.compile(
     r"(?:\"(?P<double>[^\"]++)\"|'(?P<single>[^']++)'|(?P<bare>[^\s\"']++))"
 )
 _REMARK = re.compile(r"(?:^|\s)#.*", re.S)
-_ITEM = re.compile(r"-\s++")  # of a list in YAML
 _LIBRARY_FILE = re.compile(r"\.(?:whl|egg|jar)(?![\w-])", re.I)
 _MATTERS = re.compile(r"\.(?:whl|egg|jar)\b|\bpip3?\b|installPyPI", re.I)
 _PIP = re.compile(r"\bpip3?[\"',\s]++install\b(?P<rest>.*)", re.S)
@@ -86,13 +85,11 @@ def _requirement_lines(kind: LeadKind, text: str) -> Iterator[Line]:
     if kind is LeadKind.NOTEBOOK:
         yield from _stated_at_top(text)
         return
-    if kind not in _LISTS:
-        return
-    for line in _joined(text.splitlines()):
-        said = line.text.strip()
-        if kind is LeadKind.BASE_ENVIRONMENT:
-            said = _unquoted(_ITEM.sub("", said, count=1))
-        yield Line(line.number, said)
+    if kind is LeadKind.BASE_ENVIRONMENT:
+        yield from _yaml_scalars(text)
+    elif kind in _LISTS:
+        for line in _joined(text.splitlines()):
+            yield Line(line.number, line.text.strip())
 
 
 def _stated_at_top(text: str) -> Iterator[Line]:
@@ -110,11 +107,22 @@ def _stated_at_top(text: str) -> Iterator[Line]:
         listed = listed and not line.rstrip().endswith("]")
 
 
-def _unquoted(item: str) -> str:
-    """A YAML item without quotes around the whole of it: `"-r '/x.txt'"`."""
-    quote = item[:1]
-    whole = len(item) > 1 and quote in "\"'" and item.endswith(quote) and item.count(quote) == 2  # noqa: PLR2004
-    return item[1:-1] if whole else item
+def _yaml_scalars(text: str) -> Iterator[Line]:
+    """All scalars of an environment file, however its lists are written; the lines of what is no YAML.
+
+    Events are read and nothing is built of them, so anchors can't explode.
+    """
+    import yaml  # noqa: PLC0415 - few runs meet such a file
+
+    found: list[Line] = []
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.ScalarEvent):
+                found.append(Line(event.start_mark.line + 1, event.value.strip()))
+    except (yaml.YAMLError, RecursionError):
+        lines = _joined(text.splitlines())
+        found = [Line(line.number, line.text.strip().removeprefix("- ")) for line in lines]
+    yield from found
 
 
 def _of_list(lines: Sequence[Line]) -> Iterator[tuple[Line, Reference]]:

@@ -109,7 +109,7 @@ PURE_IMPORTS = frozenset(
     | {"enum", "functools", "hashlib", "itertools", "json", "packaging", "re", "semver", "stat"}
     | {"struct", "textwrap", "typing", "unicodedata", "urllib.parse", "zipfile", "zlib"}
     | {"rich"}  # report.terminal builds what main prints
-    | {"yaml"}  # config.yaml_text reads events from a text, and constructs nothing
+    | {"yaml"}  # both that use it read events from a text, and construct nothing
 )
 PURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
 
@@ -119,7 +119,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "requests": frozenset({"platforms.databricks"}),
     "urllib3": frozenset({"platforms.databricks"}),
     "ghapi": frozenset({"gh.core"}),
-    "yaml": frozenset({"config.yaml_text"}),
+    "yaml": frozenset({"config.yaml_text", "jobs.installs"}),
     "rich": frozenset({"delivery", "narrators", "report.terminal"}),
     "ruff": frozenset({"checks.toolbox"}),
     "uv": frozenset({"checks.java", "checks.toolbox"}),

@@ -56,6 +56,27 @@ def test_an_environment_file_names_libraries_in_its_list(item: str) -> None:
     assert told(LeadKind.BASE_ENVIRONMENT, text) == [(3, "sales-metrics==1.2.0")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'dependencies: [other, "sales-metrics==1.2.0"]\n',
+        "{dependencies: ['sales-metrics==1.2.0']}\n",
+        "dependencies: # comment\n  - sales-metrics==1.2.0 # the newest\n",
+        "dependencies:\n  - &it sales-metrics==1.2.0\nmore: [*it, *it]\n",
+        "dependencies:\n  - sales-metrics==1.2.0\n\t- broken: [\n",
+    ],
+)
+def test_an_environment_file_is_read_as_yaml_and_line_by_line_where_it_is_none(text: str) -> None:
+    assert [spelled for _, spelled in told(LeadKind.BASE_ENVIRONMENT, text)] == [
+        "sales-metrics==1.2.0"
+    ]
+
+
+def test_a_list_in_brackets_includes_files_too() -> None:
+    text = 'dependencies: ["-r /Workspace/Shared/more.txt"]\n'
+    assert included(LeadKind.BASE_ENVIRONMENT, text) == {"/Workspace/Shared/more.txt"}
+
+
 COMMANDS = [
     f"# MAGIC %pip install {FILE}",
     f"%pip install --no-deps '{FILE}'",
