@@ -7,12 +7,15 @@ the API gave, because typed models drop unknown fields (facts B3, "typed round t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.jobs.places import JsonObject
+
+RECORD_LIMIT = 8 * 1024 * 1024
+"""The largest file of our own that is read, in bytes; a workspace gives back at most 10 MB (facts C)."""
 
 
 class NotFound(Exception):
@@ -44,6 +47,10 @@ class Interrupted(Exception):
     def __init__(self, *, doubtful: bool = False) -> None:
         super().__init__("the run was cancelled")
         self.doubtful = doubtful
+
+
+class LockLost(Interrupted):
+    """Another run holds the lock now, so this one must write no more; raised by the fence of writes."""
 
 
 def api_error(error: Exception) -> DeployError:
@@ -285,6 +292,43 @@ class Store(Protocol):
         ...
 
 
+class Records(Protocol):
+    """Small files of our own in one folder, for locks and the journal.
+
+    They are created, read and deleted, never changed. A name is one path segment.
+    """
+
+    @property
+    def folder(self) -> str:
+        """The folder's complete path; it need not exist before the first create."""
+        ...
+
+    def listed(self) -> tuple[StoredFile, ...]:
+        """The files right in the folder, by path; () when there is no folder.
+
+        Raises Denied, NotFound (the volume that would hold it is missing), Unavailable.
+        """
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """The content of one file; None when there is none.
+
+        Raises Denied, Refused (more than `RECORD_LIMIT` bytes), Unavailable.
+        """
+        ...
+
+    def create(self, name: str, content: bytes) -> None:
+        """Exclusive create, with the folders above. A retry that meets its own first attempt is fine.
+
+        Raises AlreadyExists, NotFound (a volume is missing), Denied, Refused, Unavailable.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete one file; a missing one is fine. Raises Denied, Unavailable."""
+        ...
+
+
 class Workspace(Protocol):
     """One workspace. Building it may raise DeployError (host, TLS, credentials)."""
 
@@ -306,6 +350,20 @@ class Workspace(Protocol):
     @property
     def clusters(self) -> Clusters:
         """The clusters, and the libraries installed on them."""
+        ...
+
+    def jobs_fenced_by(self, fence: Callable[[], None]) -> Jobs:
+        """The jobs, with `fence` asked before each attempt of each write, retries too.
+
+        What it raises ends the call; a `LockLost` then says whether an earlier attempt is in doubt.
+        """
+        ...
+
+    def records(self, folder: str, *, allow_dbfs: bool = False) -> Records:
+        """Our own files in `folder`, a complete path in a volume, the workspace or, if chosen, DBFS.
+
+        Raises DeployError(root-not-allowed) when the path is none.
+        """
         ...
 
     def identity(self) -> Identity:
