@@ -7,6 +7,7 @@ workspace: the server asks before it handles a call and acts on the answer.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -15,7 +16,20 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, get_args
 
-FaultKind = Literal["status", "timeout", "reset-before", "reset-after", "truncate", "html"]
+FaultKind = Literal[
+    "status",
+    "html",
+    "timeout",
+    "timeout-after",
+    "reset-before",
+    "reset-after",
+    "truncate",
+    "kill-before",
+    "kill-after",
+]
+NOT_APPLIED: tuple[FaultKind, ...] = ("status", "html", "timeout", "reset-before", "kill-before")
+"""The kinds that strike before the call does anything."""
+_KILLS = ("kill-before", "kill-after")
 _ERROR_STATUS = range(400, 600)
 
 
@@ -25,10 +39,13 @@ class Fault:
 
     Attributes:
         kind: ``status`` answers ``status`` with a JSON error and does not apply the call;
-            ``timeout`` says nothing for ``seconds`` and then resets; ``reset-before`` resets the
-            connection (TCP RST) and does not apply the call; ``reset-after`` applies it and then
-            resets, so that the client can't know; ``truncate`` applies it and sends half of the
-            answer; ``html`` answers ``status`` with a proxy's HTML page.
+            ``html`` answers ``status`` with a proxy's HTML page; ``timeout`` says nothing for
+            ``seconds`` and then resets; ``timeout-after`` applies the call before that;
+            ``reset-before`` resets the connection (TCP RST) and does not apply the call;
+            ``reset-after`` applies it and then resets, so that the client can't know; ``truncate``
+            applies it and sends half of the answer; ``kill-before`` and ``kill-after`` are such
+            resets at which the process ``pid`` is killed (SIGKILL), before or after the call is
+            applied.
         method: the HTTP method, or ``*``.
         path: a glob over the request path without query; ``*`` matches slashes too.
         nth: the first matching call that fails, counted from 1.
@@ -37,7 +54,8 @@ class Fault:
         error_code: the error code of ``status``.
         message: the message of ``status``.
         retry_after: a Retry-After header, as text, for ``status`` and ``html``.
-        seconds: how long ``timeout`` stays silent.
+        seconds: how long ``timeout`` and ``timeout-after`` stay silent.
+        pid: the process on this machine that ``kill-before`` and ``kill-after`` kill; 0 for others.
     """
 
     kind: FaultKind
@@ -50,6 +68,7 @@ class Fault:
     message: str = "The service is temporarily unavailable. Please try again later."
     retry_after: str = ""
     seconds: float = 3600.0
+    pid: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
@@ -58,6 +77,12 @@ class Fault:
             raise ValueError(f"A fault's status lies in 400..599, not {self.status!r}.")
         if self.nth < 1 or self.times < 0:
             raise ValueError("A fault's nth counts from 1, and times is not negative.")
+        if self.kind in _KILLS and self.pid <= 1:
+            raise ValueError(f"A fault that kills needs the pid of a process, not {self.pid!r}.")
+        if self.kind in _KILLS and self.pid == os.getpid():
+            raise ValueError(f"The pid {self.pid} is the sandbox's own; it can't kill itself.")
+        if self.kind not in _KILLS and self.pid:
+            raise ValueError(f"A fault of the kind {self.kind!r} kills no process; it has no pid.")
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form, as a faults file has it."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any, Literal
 
 from sandbox import compute, identity, job_rows, oidc, paths, runs
+from sandbox.calls import After, Before, CallRecord, Watch
 from sandbox.cluster_libraries import Hold
 from sandbox.errors import JsonObject
 from sandbox.faults import Fault
@@ -21,7 +22,7 @@ from sandbox.permissions import ADMINS, Grant
 from sandbox.run_states import ACTIVE
 from sandbox.tree import NOTEBOOK, in_memory
 from sandbox.volumes import create_volume
-from sandbox.workspace import CallRecord, Workspace
+from sandbox.workspace import Workspace
 
 
 class Levers:
@@ -305,6 +306,28 @@ class Levers:
     def forget_calls(self) -> None:
         """Empty the log of calls."""
         self._workspace.calls.clear()
+
+    def watch(self, callback: After) -> Watch:
+        """Call back after each call that changed something, before its answer goes out.
+
+        That is every method but GET and HEAD whose call was applied, whatever fault follows. The
+        record has the status that the call came to, even if its client never sees it. The callback
+        runs in the thread that serves the call, under no lock: all levers work, and callbacks of
+        calls that come at once run at once. What it raises waits for ``raise_watched``.
+        """
+        return self._workspace.watchers.after(callback)
+
+    def before(self, callback: Before) -> Watch:
+        """Call back with method and path before each call that is applied; else as ``watch``.
+
+        GET and HEAD are told too; what no endpoint gets to see, for lack of a token or for a fault,
+        is not. The body has arrived, but for calls that stream it, such as uploads.
+        """
+        return self._workspace.watchers.before(callback)
+
+    def raise_watched(self) -> None:
+        """Raise what a callback of ``watch`` or ``before`` raised first, and forget all of it."""
+        self._workspace.watchers.raise_first()
 
     def snapshot(self) -> Mapping[str, Any]:
         """All state in one JSON value, without contents of files."""

@@ -8,6 +8,7 @@ expires. Sources: facts C, SDK mixins/files.py and its tests, CLI libs/upload.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import IO, cast
 from urllib.parse import quote
@@ -29,7 +30,8 @@ _SMALLEST_PART = 5 * MIB
 _MOST_PARTS = 10_000
 _MOST_URLS = 100
 _CHUNK_UNIT = 256 * 1024
-_CLOSED = 499  # Google's answer to the DELETE of a resumable upload
+CLOSED = 499
+"""Google's answer to the DELETE of a resumable upload: done."""
 # A header that belongs to the signature, as encryption headers do: who leaves it out is refused.
 _SIGNED_HEADER = ("x-storage-class", "STANDARD")
 
@@ -187,17 +189,20 @@ def abort_url(call: Call) -> JsonObject:
 # ── The storage ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _xml(status: int, code: str, message: str) -> Response:
-    body = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code>"
+def refused(
+    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error in the form of Amazon S3."""
+    body = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{escape(code)}</Code>"
     body += f"<Message>{escape(message)}</Message></Error>"
-    return Response(body, status, mimetype="application/xml")
+    return Response(body, status, headers, mimetype="application/xml")
 
 
 def _refusal(call: Call) -> Response | None:
     """Why the storage does not take this request, in the form of Amazon S3; None when it does."""
     request = call.request
     if "Authorization" in request.headers:
-        return _xml(400, "InvalidArgument", "Only one auth mechanism allowed.")
+        return refused(400, "InvalidArgument", "Only one auth mechanism allowed.")
     try:
         expires = int(request.args.get("expires", "0"))
     except ValueError:
@@ -208,9 +213,9 @@ def _refusal(call: Call) -> Response | None:
     name, value = _SIGNED_HEADER
     if request.args.get("signature") not in right or request.headers.get(name) != value:
         given = f"The signature we calculated does not match: {request.url}"
-        return _xml(403, "SignatureDoesNotMatch", given)
+        return refused(403, "SignatureDoesNotMatch", given)
     if expires <= now_ms() / 1000:
-        return _xml(403, "AccessDenied", "Request has expired")
+        return refused(403, "AccessDenied", "Request has expired")
     return None
 
 
@@ -220,12 +225,12 @@ def _is_resumable(call: Call) -> bool:
 
 def put_part(call: Call) -> Response:
     """PUT of one part; the same part again replaces it."""
-    refused = _refusal(call)
-    if refused is not None:
-        return refused
+    refusal = _refusal(call)
+    if refusal is not None:
+        return refusal
     session = call.workspace.uploads.session(call.places["session"])
     if session is None:
-        return _xml(404, "NoSuchUpload", "The specified upload does not exist.")
+        return refused(404, "NoSuchUpload", "The specified upload does not exist.")
     part = received(call.request.stream)
     call.workspace.uploads.put(session, int(call.places["number"]), part)
     return Response(status=200, headers={"ETag": part.etag})
@@ -236,20 +241,20 @@ def put_chunk(call: Call) -> Response:
 
     Bytes that are there already are skipped, chunks but the last are multiples of 256 KiB.
     """
-    refused = _refusal(call)
-    if refused is not None:
-        return refused
+    refusal = _refusal(call)
+    if refusal is not None:
+        return refusal
     token = call.places["session"]
     session = call.workspace.uploads.session(token)
     if session is None and token in call.workspace.uploads.finished:
         return _uploaded()
     if session is None:
-        return _xml(404, "NoSuchUpload", "The upload does not exist or has ended.")
+        return refused(404, "NoSuchUpload", "The upload does not exist or has ended.")
     asked = re.fullmatch(
         r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", call.request.headers.get("Content-Range", "")
     )
     if asked is None:
-        return _xml(400, "InvalidArgument", "Content-Range is missing or wrong.")
+        return refused(400, "InvalidArgument", "Content-Range is missing or wrong.")
     if asked[1] is not None:
         problem = _take_chunk(call, session, int(asked[1]), int(asked[2]))
         if problem is not None:
@@ -263,7 +268,7 @@ def put_chunk(call: Call) -> Response:
 def _take_chunk(call: Call, session: Session, start: int, end: int) -> Response | None:
     have = session.size
     if start > have:
-        return _xml(503, "Gap", "The chunk begins behind what was received.")
+        return refused(503, "Gap", "The chunk begins behind what was received.")
     if start < have:
         call.request.stream.read(min(have, end + 1) - start)
     part = received(call.request.stream)
@@ -273,14 +278,16 @@ def _take_chunk(call: Call, session: Session, start: int, end: int) -> Response 
         part.content.close()
     else:
         call.workspace.uploads.put(session, len(session.parts) + 1, part)
-    return _xml(400, "InvalidArgument", "A chunk is no multiple of 256 KiB.") if wrong else None
+    return refused(400, "InvalidArgument", "A chunk is no multiple of 256 KiB.") if wrong else None
 
 
 def _finish_resumable(call: Call, session: Session) -> Response:
     try:
         _finish(call, session, list(session.parts.values()))
     except ApiError:
-        return _xml(412, "PreconditionFailed", "At least one of the pre-conditions did not hold.")
+        return refused(
+            412, "PreconditionFailed", "At least one of the pre-conditions did not hold."
+        )
     call.workspace.uploads.finished.add(session.token)
     return _uploaded()
 
@@ -291,12 +298,12 @@ def _uploaded() -> Response:
 
 def abort(call: Call) -> Response:
     """DELETE of a session: its parts go."""
-    refused = _refusal(call)
-    if refused is not None:
-        return refused
+    refusal = _refusal(call)
+    if refusal is not None:
+        return refusal
     if not call.workspace.uploads.end(call.places["session"]):
-        return _xml(404, "NoSuchUpload", "The specified upload does not exist.")
-    return Response(status=_CLOSED if _is_resumable(call) else 204)
+        return refused(404, "NoSuchUpload", "The specified upload does not exist.")
+    return Response(status=CLOSED if _is_resumable(call) else 204)
 
 
 _FS = "/api/2.0/fs"

@@ -14,6 +14,7 @@ import logging
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
 from typing import Any
@@ -22,17 +23,30 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
-from sandbox import compute, control, dbfs, files, identity, jobs, multipart, oidc, runs, volumes
+from sandbox import (
+    compute,
+    control,
+    dbfs,
+    files,
+    identity,
+    jobs,
+    multipart,
+    oidc,
+    runs,
+    trouble,
+    volumes,
+)
+from sandbox.calls import CallRecord
 from sandbox.errors import ApiError, unauthenticated
-from sandbox.faults import Fault
+from sandbox.faults import NOT_APPLIED, Fault
 from sandbox.levers import Levers
 from sandbox.options import Options
 from sandbox.permissions import ADMINS, User
 from sandbox.routing import Call, Route, json_response, url_map
 from sandbox.runner import Executes
 from sandbox.seed import seed
-from sandbox.wire import ENDING, RESET, TRUNCATE, Connections, listen
-from sandbox.workspace import CallRecord, Workspace
+from sandbox.wire import ENDING, RESET, Connections, listen
+from sandbox.workspace import Workspace
 
 _LOG = logging.getLogger("sandbox.access")
 _ROUTES: tuple[Route, ...] = (
@@ -48,11 +62,15 @@ _ROUTES: tuple[Route, ...] = (
 _HOST_METADATA = "/.well-known/databricks-config"
 _NOBODY = User("", 0)
 _KEPT_BODY = 1024 * 1024
+_READS = ("GET", "HEAD")
+_REFUSED = 400  # the first status that says no
 _POLL_S, _CLOSE_S = 0.02, 0.5
 
 
 class Sandbox(Levers):
     """One embedded workspace, from ``start`` to ``stop``.
+
+    A ``with`` block that ends well raises what callbacks of ``watch`` and ``before`` raised.
 
     Attributes:
         url: where it serves, ``http://127.0.0.1:PORT``.
@@ -140,6 +158,8 @@ class Sandbox(Levers):
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        if error is None:
+            self.raise_watched()
 
 
 class _Application:
@@ -162,25 +182,14 @@ class _Application:
         user = self._user(request)
         fault = self._workspace.faults.strike(request.method, request.path)
         self._workspace.stopping.wait(self._workspace.latency_ms / 1000)
-        response, body = self._respond(request, user, fault)
+        seen = _Seen(request, user, fault, started)
+        response = self._respond(seen)
         if environ.get(ENDING) == RESET:
             response = Response()
-        spent_ms = (perf_counter() - started) * 1000
-        status = 0 if environ.get(ENDING) == RESET else response.status_code
-        record = CallRecord(
-            method=request.method,
-            path=request.path,
-            query=request.args.to_dict(),
-            status=status,
-            user=user.name if user else "",
-            fault=fault.kind if fault else "",
-            body=body,
-            milliseconds=round(spent_ms, 2),
-        )
+        record = seen.record(0 if environ.get(ENDING) == RESET else response.status_code)
         self._workspace.calls.append(record)
-        _LOG.info(
-            "%s %s %d %.1f ms", record.method, request.full_path.rstrip("?"), status, spent_ms
-        )
+        target = request.full_path.rstrip("?")
+        _LOG.info("%s %s %d %.1f ms", record.method, target, record.status, record.milliseconds)
         return response(environ, start_response)
 
     def _control(self, request: Request) -> Response:
@@ -202,38 +211,24 @@ class _Application:
         given = token.strip()
         return self._workspace.directory.user_for(given) or oidc.user_for(self._workspace, given)
 
-    def _respond(
-        self, request: Request, user: User | None, fault: Fault | None
-    ) -> tuple[Response, Any]:
-        """The response and the JSON body that was handled; a fault may come in between."""
-        if fault is not None and fault.kind in ("status", "html", "timeout", "reset-before"):
-            return self._broken(request, fault), None
-        response, body = self._answer(request, user)
+    def _respond(self, seen: _Seen) -> Response:
+        """The response; a fault may come in between."""
+        fault = seen.fault
+        if fault is not None and fault.kind in NOT_APPLIED:
+            return trouble.instead(self._workspace, seen.request, fault)
+        response, seen.body = self._answer(seen.request, seen.user)
+        if seen.request.method not in _READS and _applied(response):
+            self._workspace.watchers.tell_after(seen.record(response.status_code))
         if fault is not None:
-            request.environ[ENDING] = RESET if fault.kind == "reset-after" else TRUNCATE
-        return response, body
-
-    def _broken(self, request: Request, fault: Fault) -> Response:
-        headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-        if fault.kind == "status":
-            return ApiError(
-                fault.status, fault.error_code, fault.message, headers=headers
-            ).response()
-        if fault.kind == "html":
-            page = (
-                "<html><head><title>Bad gateway</title></head><body>The proxy is sad.</body></html>"
-            )
-            return Response(page, fault.status, headers, mimetype="text/html")
-        if fault.kind == "timeout":
-            self._workspace.stopping.wait(fault.seconds)
-        request.environ[ENDING] = RESET
-        return Response()
+            trouble.afterwards(self._workspace, seen.request, fault)
+        return response
 
     def _answer(self, request: Request, user: User | None) -> tuple[Response, Any]:
         try:
             if request.path == _HOST_METADATA:
                 return json_response(identity.host_metadata(self._workspace)), None
             if oidc.is_open(request.path):
+                self._workspace.watchers.tell_before(request.method, request.path)
                 return oidc.open_answer(self._workspace, request), None
             with self._admitted(request):
                 return self._handle(request, user)
@@ -286,12 +281,42 @@ class _Application:
         if route.alone:
             # Read the body first: a slow client must not keep the others waiting.
             request.get_data(cache=True, parse_form_data=True)
+        self._workspace.watchers.tell_before(request.method, request.path)
+        if route.alone:
             with self._workspace.store.transaction():
                 answer = route.handler(call)
         else:
             answer = route.handler(call)
         response = answer if isinstance(answer, Response) else json_response(answer)
         return response, _json_body(request) if route.alone else None
+
+
+@dataclass
+class _Seen:
+    """One call on its way; ``body`` comes with the answer."""
+
+    request: Request
+    user: User | None
+    fault: Fault | None
+    started: float
+    body: Any = None
+
+    def record(self, status: int) -> CallRecord:
+        """What is remembered of it."""
+        return CallRecord(
+            method=self.request.method,
+            path=self.request.path,
+            query=self.request.args.to_dict(),
+            status=status,
+            user=self.user.name if self.user else "",
+            fault=self.fault.kind if self.fault else "",
+            body=self.body,
+            milliseconds=round((perf_counter() - self.started) * 1000, 2),
+        )
+
+
+def _applied(response: Response) -> bool:
+    return response.status_code < _REFUSED or response.status_code == multipart.CLOSED
 
 
 def _json_body(request: Request) -> Any:

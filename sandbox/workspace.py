@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
-from typing import Any
 
 from sandbox import paths
+from sandbox.calls import CallRecord, Watchers
 from sandbox.faults import Faults, RateLimits
 from sandbox.github_issuer import Issuer
 from sandbox.options import Behaviour, Limits, Options
@@ -21,31 +20,6 @@ from sandbox.tree import Tree
 from sandbox.uploads import Uploads
 
 _REMEMBERED_CALLS = 50_000
-
-
-@dataclass(frozen=True)
-class CallRecord:
-    """One call that came in.
-
-    Attributes:
-        method: the HTTP method.
-        path: the path without query, percent-decoded.
-        query: the query arguments.
-        status: the answer's status, 0 where the connection was reset instead.
-        user: who called, empty without a valid token.
-        fault: the kind of the fault that struck, or empty.
-        body: the JSON body of a call that was handled and had one, else None.
-        milliseconds: how long the answer took.
-    """
-
-    method: str
-    path: str
-    query: dict[str, str]
-    status: int
-    user: str
-    fault: str
-    body: Any
-    milliseconds: float
 
 
 class Workspace:
@@ -69,6 +43,7 @@ class Workspace:
         self.faults = Faults(options.faults)
         self.stopping = threading.Event()
         self.calls: deque[CallRecord] = deque(maxlen=_REMEMBERED_CALLS)
+        self.watchers = Watchers()
         self.store = Store(options.state)
         self.directory = Directory(self.store)
         self.tree = Tree(self.store)

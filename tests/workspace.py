@@ -79,3 +79,10 @@ def call(
         # No proxy and no .netrc of this machine may come in between.
         session.trust_env = False
         return session.request(method, sandbox.url + path, headers=headers, timeout=30, **arguments)
+
+
+def connections(session: requests.Session, sandbox: Sandbox) -> int:
+    """How many connections to a sandbox a session has opened so far."""
+    pools = session.get_adapter(sandbox.url).poolmanager.pools._container  # type: ignore[attr-defined] # urllib3 has no public count
+    (pool,) = pools.values()
+    return int(pool.num_connections)

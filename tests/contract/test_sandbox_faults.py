@@ -1,17 +1,33 @@
 """Faults, limits, latency and connections of the embedded workspace: facts B5 and B7."""
 
+import signal
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import requests
 from databricks.sdk.errors import InternalError
 
-from sandbox.faults import Fault, read_faults
+from sandbox.faults import NOT_APPLIED, Fault, FaultKind, read_faults
 from sandbox.server import Sandbox
-from tests.workspace import call, running_workspace, sdk_client
+from tests.workspace import call, connections, running_workspace, sdk_client
 
 CREATE, LIST = "/api/2.2/jobs/create", "/api/2.2/jobs/list"
+IMPORT = "/api/2.0/workspace-files/import-file/Shared/x?overwrite=true"
+PUT_FILE = "/api/2.0/fs/files/Volumes/a/b/c/x"
+BIG = 20_000_000  # more than the buffers of two sockets hold
+CLIENT = """
+import sys, urllib.request
+url, token = sys.argv[1:]
+sys.stdin.readline()
+headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+urllib.request.urlopen(urllib.request.Request(url, b'{"name": "n"}', headers)).read()
+"""
 
 
 def test_a_status_strikes_the_nth_call_and_does_not_apply_it(workspace: Sandbox) -> None:
@@ -67,6 +83,45 @@ def test_a_reset_upload_is_applied_or_not_as_asked(workspace: Sandbox) -> None:
         assert list(workspace.files()) == applied
 
 
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize(("method", "path"), [("POST", IMPORT), ("PUT", PUT_FILE)])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_status_in_place_of_an_upload_reaches_the_client_whole(
+    workspace: Sandbox, method: str, path: str, status: int, *, chunked: bool
+) -> None:
+    workspace.add_volume("a.b.c")
+    workspace.set_faults([Fault(kind="status", status=status, retry_after="7", times=2)])
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {workspace.token}"
+        answers = [
+            session.request(
+                method,
+                workspace.url + path,
+                data=iter([b"x" * 1_000_000] * 20) if chunked else b"x" * BIG,
+                timeout=30,
+            )
+            for _ in range(3)
+        ]
+        assert connections(session, workspace) == 1
+    assert [each.status_code for each in answers[:2]] == [status] * 2
+    assert answers[2].ok
+    assert {each.headers.get("Retry-After") for each in answers[:2]} == {"7"}
+    assert answers[0].json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
+    assert list(workspace.files().values()) == [BIG]
+
+
+@pytest.mark.parametrize("kind", [each for each in get_args(FaultKind) if "kill" not in each])
+def test_every_fault_of_an_upload_applies_it_or_not_as_documented(
+    workspace: Sandbox, kind: FaultKind
+) -> None:
+    workspace.add_volume("a.b.c")
+    workspace.set_faults([Fault(kind=kind, seconds=0)])
+    with suppress(requests.ConnectionError):
+        call(workspace, "PUT", PUT_FILE, data=b"x" * BIG)
+    assert bool(workspace.files()) is (kind not in NOT_APPLIED)
+    assert [each.fault for each in workspace.calls()] == [kind]
+
+
 def test_a_truncated_answer_breaks_off_in_the_middle(workspace: Sandbox) -> None:
     workspace.add_job({"name": "n" * 1000})
     workspace.set_faults([Fault(kind="truncate", path=LIST)])
@@ -86,13 +141,94 @@ def test_a_timeout_says_nothing(workspace: Sandbox) -> None:
         session.get(workspace.url + LIST, timeout=0.1)
 
 
-def test_stopping_does_not_wait_for_a_timeout() -> None:
+@pytest.mark.parametrize("kind", ["timeout", "timeout-after"])
+def test_stopping_does_not_wait_for_a_timeout(kind: FaultKind) -> None:
     # The fault lasts an hour; the time limit of the suite is shorter.
-    with running_workspace(faults=(Fault(kind="timeout", path=LIST),)) as workspace:
+    with running_workspace(faults=(Fault(kind=kind, path=LIST),)) as workspace:
         with requests.Session() as session, pytest.raises(requests.ReadTimeout):
             session.get(workspace.url + LIST, timeout=0.1)
         assert workspace.calls() == []
-    assert [each.fault for each in workspace.calls()] == ["timeout"]
+    assert [each.fault for each in workspace.calls()] == [kind]
+
+
+def test_a_timeout_after_applies_the_call_and_ends_in_a_reset(workspace: Sandbox) -> None:
+    workspace.set_faults([Fault(kind="timeout-after", path=CREATE, seconds=0.01)])
+    with pytest.raises(requests.ConnectionError, match="Connection reset by peer"):
+        call(workspace, "POST", CREATE, json={"name": "n"})
+    assert len(workspace.jobs()) == 1
+
+
+@pytest.fixture
+def client(workspace: Sandbox) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that creates a job when it is sent a line."""
+    command = [sys.executable, "-c", CLIENT, workspace.url + CREATE, workspace.token]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stderr=pipe) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class TestKills:
+    @pytest.mark.parametrize(("kind", "applied"), [("kill-before", 0), ("kill-after", 1)])
+    def test_a_client_dies_before_or_after_its_call_is_applied(
+        self, workspace: Sandbox, client: subprocess.Popen[bytes], kind: FaultKind, applied: int
+    ) -> None:
+        workspace.set_faults([Fault(kind=kind, path=CREATE, pid=client.pid)])
+        _, said = client.communicate(b"go\n", timeout=60)
+        assert (client.returncode, said) == (-signal.SIGKILL, b"")
+        assert len(workspace.jobs()) == applied
+
+    @pytest.mark.parametrize("kind", ["kill-before", "kill-after"])
+    def test_the_call_of_another_process_is_reset(
+        self, workspace: Sandbox, client: subprocess.Popen[bytes], kind: FaultKind
+    ) -> None:
+        workspace.set_faults([Fault(kind=kind, path=LIST, pid=client.pid)])
+        with pytest.raises(requests.ConnectionError, match="Connection reset by peer"):
+            call(workspace, "GET", LIST)
+        assert client.wait(timeout=60) == -signal.SIGKILL
+        assert [each.status for each in workspace.calls()] == [0]
+
+    def test_a_process_that_is_gone_breaks_nothing(
+        self, workspace: Sandbox, client: subprocess.Popen[bytes]
+    ) -> None:
+        client.kill()
+        client.wait()
+        workspace.set_faults([Fault(kind="kill-after", path=CREATE, pid=client.pid)])
+        with pytest.raises(requests.ConnectionError, match="Connection reset by peer"):
+            call(workspace, "POST", CREATE, json={"name": "n"})
+        assert call(workspace, "GET", LIST).status_code == 200
+
+    def test_a_client_in_another_process_can_be_killed_over_http(
+        self, workspace: Sandbox, client: subprocess.Popen[bytes]
+    ) -> None:
+        kill = {"kind": "kill-after", "path": CREATE, "pid": client.pid}
+        answer = call(
+            workspace,
+            "PATCH",
+            "/sandbox/options",
+            token=workspace.control_token,
+            json={"faults": [kill]},
+        )
+        (fault,) = answer.json()["faults"]
+        assert kill.items() <= fault.items()
+        client.communicate(b"go\n", timeout=60)
+        assert client.returncode == -signal.SIGKILL
+
+    def test_over_http_a_pid_that_makes_no_sense_is_refused(self, workspace: Sandbox) -> None:
+        for pid in (0, 1):
+            answer = call(
+                workspace,
+                "PATCH",
+                "/sandbox/options",
+                token=workspace.control_token,
+                json={"faults": [{"kind": "kill-after", "pid": pid}]},
+            )
+            assert (answer.status_code, answer.json()["error_code"]) == (
+                400,
+                "INVALID_PARAMETER_VALUE",
+            )
 
 
 def test_faults_come_from_a_file(tmp_path: Path, workspace: Sandbox) -> None:
@@ -146,8 +282,7 @@ class TestConnections:
                 assert refused.status_code == 400
                 missing = session.put(workspace.url + "/nowhere", data=b"x" * 50_000, timeout=10)
                 assert missing.status_code == 404
-            (pool,) = session.get_adapter(workspace.url).poolmanager.pools._container.values()  # type: ignore[attr-defined] # urllib3 has no public count
-            assert pool.num_connections == 1
+            assert connections(session, workspace) == 1
 
     def test_a_head_is_answered_without_body(self, workspace: Sandbox) -> None:
         workspace.put_file("/Volumes/a/b/c/x", b"12345")

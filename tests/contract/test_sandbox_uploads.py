@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
-from time import monotonic, sleep
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -17,10 +17,10 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import AlreadyExists
 from databricks.sdk.errors.base import DatabricksError
 
-from sandbox.faults import Fault
+from sandbox.faults import Fault, FaultKind
 from sandbox.options import MIB
 from sandbox.server import Sandbox
-from tests.workspace import call, sdk_client, workspace
+from tests.workspace import call, connections, sdk_client, workspace
 
 __all__ = ["workspace"]
 
@@ -131,6 +131,38 @@ class TestTheOfficialClient:
 
 
 class TestParts:
+    @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+    def test_a_status_in_place_of_a_part_reaches_the_client_whole(
+        self, volume: Sandbox, status: int
+    ) -> None:
+        volume.set_faults(
+            [Fault(kind="status", path="/storage/*", status=status, retry_after="3", times=2)]
+        )
+        where = part_address(volume, initiate(volume), 1)
+        given = {each["name"]: each["value"] for each in where["headers"]}
+        with requests.Session() as session:
+            session.trust_env = False
+            answers = [
+                session.put(where["url"], data=PART * 4, headers=given, timeout=30)
+                for _ in range(3)
+            ]
+            assert connections(session, volume) == 1
+        assert [each.status_code for each in answers] == [status, status, 200]
+        assert answers[0].headers["Retry-After"] == "3"
+        assert answers[0].headers["Content-Type"].startswith("application/xml")
+        assert "<Code>TEMPORARILY_UNAVAILABLE</Code>" in answers[0].text
+
+    @pytest.mark.parametrize(("kind", "kept"), [("reset-before", False), ("timeout-after", True)])
+    def test_a_part_without_an_answer_is_kept_or_not_as_asked(
+        self, volume: Sandbox, kind: FaultKind, *, kept: bool
+    ) -> None:
+        volume.set_faults([Fault(kind=kind, path="/storage/*", seconds=0)])
+        token = initiate(volume)
+        with pytest.raises(requests.ConnectionError):
+            to_storage("PUT", part_address(volume, token, 1), b"one")
+        tag = f'"{hashlib.md5(b"one").hexdigest()}"'
+        assert (complete(volume, token, (1, tag)).status_code == 200) is kept
+
     def test_a_file_appears_only_when_it_is_complete(self, volume: Sandbox) -> None:
         token = initiate(volume)
         tags = []
@@ -272,11 +304,11 @@ def test_the_files_api_answers_ten_at_once(volume: Sandbox) -> None:
     volume.set_limits("documented")
     head = f"{FS}/directories{VOLUME}"
     assert call(volume, "HEAD", head).status_code == 200
+    arrived: Queue[str] = Queue()
     with ExitStack() as closing:
+        closing.enter_context(volume.before(lambda _, path: arrived.put(path)))
         begun = [closing.enter_context(half_sent(volume, number)) for number in range(10)]
-        deadline = monotonic() + 20
-        while call(volume, "HEAD", head).status_code == 200 and monotonic() < deadline:
-            sleep(0.05)  # until all ten have arrived
+        assert len({arrived.get(timeout=30) for _ in begun}) == 10
         assert call(volume, "HEAD", head).status_code == 429
         for connection in begun:
             connection.send(b"rest!")

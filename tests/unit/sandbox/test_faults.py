@@ -1,6 +1,7 @@
 """Which call a fault strikes, and what the rate limits let through: facts B5."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,15 @@ def test_the_first_of_two_faults_strikes_and_both_count() -> None:
     assert [faults.strike("GET", "/x") for _ in range(3)] == [first, second, None]
 
 
-def test_faults_survive_json() -> None:
-    fault = Fault(kind="timeout", path="*", nth=3, times=0, seconds=0.5, retry_after="7")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="timeout", path="*", nth=3, times=0, seconds=0.5, retry_after="7"),
+        Fault(kind="timeout-after", method="PUT", seconds=2),
+        Fault(kind="kill-after", pid=os.getpid() + 1),
+    ],
+)
+def test_faults_survive_json(fault: Fault) -> None:
     assert fault_from(json.loads(json.dumps(fault.as_dict()))) == fault
 
 
@@ -61,6 +69,12 @@ def test_faults_survive_json() -> None:
         ({"kind": "status", "nth": "2"}, "nth can't be '2'"),
         ({"kind": "status", "nth": True}, "nth can't be True"),
         ({"kind": "status", "code": 500}, "no field 'code'"),
+        ({"kind": "kill-before"}, "needs the pid of a process, not 0"),
+        ({"kind": "kill-after", "pid": 1}, "needs the pid of a process, not 1"),
+        ({"kind": "kill-after", "pid": -1}, "needs the pid of a process, not -1"),
+        ({"kind": "kill-after", "pid": "77"}, "pid can't be '77'"),
+        ({"kind": "kill-after", "pid": os.getpid()}, "is the sandbox's own"),
+        ({"kind": "reset-after", "pid": 77}, "kills no process"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(value: Any, message: str) -> None:
