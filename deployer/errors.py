@@ -40,6 +40,10 @@ class FailureReason(StrEnum):
     CLUSTERS_NOT_UPDATED = "clusters-not-updated"
     REMOVAL_FAILED = "removal-failed"
     NOT_READY = "not-ready"
+    LOCK_HELD = "lock-held"
+    LOCK_LOST = "lock-lost"
+    JOURNAL_UNUSABLE = "journal-unusable"
+    UNKNOWN_DEPLOYMENT = "unknown-deployment"
     PLAN_CHANGED = "plan-changed"
     API_ERROR = "api-error"
     CANCELLED = "cancelled"
@@ -64,11 +68,13 @@ _INVALID = {
     FailureReason.INVALID_LIBRARY,
     FailureReason.PROJECT_INVALID,
     FailureReason.ROOT_NOT_ALLOWED,
+    FailureReason.UNKNOWN_DEPLOYMENT,
 }
 _REFUSED = {
     FailureReason.PLAN_CHANGED,
     FailureReason.VERSION_EXISTS,
     FailureReason.UNTRUSTED_CONFIGURATION,
+    FailureReason.LOCK_HELD,
 }
 
 

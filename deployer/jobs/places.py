@@ -52,6 +52,19 @@ class Place:
             for step in self.steps
         )
 
+    def to_json(self) -> list[object]:
+        """The steps as JSON: a name, a position, or `{field: value}` for an element with a key."""
+        return [
+            {step.field: step.value} if isinstance(step, Keyed) else step for step in self.steps
+        ]
+
+    @classmethod
+    def from_json(cls, steps: object) -> Place:
+        """The place that `to_json` wrote. Raises ValueError for anything else."""
+        if not isinstance(steps, list) or not steps:
+            raise ValueError("a place is a list of steps")
+        return cls(tuple(_step(one) for one in steps))
+
     def pointer(self, settings: Mapping[str, object]) -> str:
         """The JSON pointer (RFC 6901) of this place in `settings`. Raises PlaceGone."""
         found: list[str] = []
@@ -136,6 +149,21 @@ def _addresses(array: Sequence[object], name: str) -> list[Step]:
         Keyed(field, key) if isinstance(key, str) and count[key] == 1 else index
         for index, key in enumerate(keys)
     ]
+
+
+def _step(written: object) -> Step:
+    match written:
+        case bool():
+            pass
+        case str():
+            return written
+        case int() if written >= 0:
+            return written
+        case dict() if len(written) == 1:
+            [(field, value)] = written.items()
+            if field in KEY_FIELDS.values() and isinstance(value, str):
+                return Keyed(field, value)
+    raise ValueError(f"{written!r} is no step of a place")
 
 
 def _descend(node: object, step: Step) -> tuple[str | int, object]:

@@ -1,0 +1,227 @@
+"""The form of an intent: a journal entry as JSON, and back from JSON that anybody may have written.
+
+Owns the keys of the journal's files and every check of what stands in them. Pure. Must not believe that
+an entry is true: it only says that it could be one of ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from deployer.jobs.paths import is_inside
+from deployer.jobs.places import Place
+from deployer.library.model import Distribution, Kind
+from deployer.plan.history import Action, Ending, Entry, Moved, MovedJob
+
+FORMAT = 1
+_PLAIN = 1024 * 1024  # bytes; a larger intent is written compressed
+_UNPACKED = 256 * 1024 * 1024  # bytes; more comes from nobody but a forger
+_LONGEST_TEXT = 1024 * 1024  # characters of one string of a job
+
+
+class Unusable(ValueError):
+    """An entry is not what this program writes; the message says why."""
+
+
+def text(document: Mapping[str, object]) -> bytes:
+    """A document as the bytes of a file of ours: ASCII, readable, the same for equal documents."""
+    return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode("ascii")
+
+
+def packed(document: Mapping[str, object]) -> bytes:
+    """A document as bytes, compressed where it is large."""
+    plain = text(document)
+    if len(plain) <= _PLAIN:
+        return plain
+    squeezed = base64.b64encode(zlib.compress(plain)).decode("ascii")
+    return text({"format": FORMAT, "zlib": squeezed})
+
+
+def _unpacked(content: bytes) -> Mapping[str, object]:
+    document = _document(content)
+    squeezed = document.get("zlib")
+    if not isinstance(squeezed, str):
+        return document
+    try:
+        unpacker = zlib.decompressobj()
+        plain = unpacker.decompress(base64.b64decode(squeezed, validate=True), _UNPACKED)
+    except (ValueError, zlib.error) as error:
+        raise Unusable("it is not what was packed") from error
+    if unpacker.unconsumed_tail:
+        raise Unusable("it is far too large")
+    return _document(plain)
+
+
+def _document(content: bytes) -> Mapping[str, object]:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Unusable("it is no JSON") from error
+    if not isinstance(document, dict):
+        raise Unusable("it is no JSON object")
+    if document.get("format") != FORMAT:
+        raise Unusable("it was written by another version of spark-deploy")
+    return document
+
+
+def intent_of(entry: Entry) -> Mapping[str, object]:
+    """The intent as a JSON document."""
+    return {
+        "format": FORMAT,
+        "id": entry.id,
+        "sequence": entry.sequence,
+        "action": entry.action.value,
+        "library": {
+            "name": entry.distribution.name,
+            "kind": entry.distribution.kind.value,
+            "classifier": entry.distribution.classifier,
+            "version": entry.version,
+            "path": entry.path,
+            "sha256": entry.sha256,
+            "size": entry.size,
+        },
+        "digest": entry.digest,
+        "jobs": [
+            {
+                "job_id": job.job_id,
+                "job_name": job.job_name,
+                "versions": list(job.versions),
+                "strings": [
+                    {"place": one.place.to_json(), "before": one.before, "after": one.after}
+                    for one in job.strings
+                ],
+            }
+            for job in entry.jobs
+        ],
+        "removals": list(entry.removals),
+        "carries": list(entry.carries),
+        "undoes": list(entry.undoes),
+        "clusters": list(entry.clusters),
+        "actor": entry.actor,
+        "user": entry.user,
+        "git_sha": entry.git_sha,
+        "run_url": entry.run_url,
+        "started_ms": entry.started_ms,
+    }
+
+
+def entry_from(content: bytes, distribution: Distribution, root: str) -> Entry:
+    """The entry that an intent's file holds, which has to be about this library in this root.
+
+    Raises Unusable.
+    """
+    document = _unpacked(content)
+    library = _object(document, "library")
+    try:
+        named = Distribution(
+            canonicalize_name(_str(library, "name")),
+            Kind(_str(library, "kind")),
+            _str(library, "classifier"),
+        )
+        action = Action(_str(document, "action"))
+        Version(_str(library, "version"))
+    except Unusable:
+        raise
+    except ValueError as error:
+        raise Unusable(f"it has a value that it can't have: {error}") from error
+    path = _str(library, "path")
+    if named != distribution:
+        raise Unusable("it is about another library")
+    if not is_inside(path, root) or ".." in path.split("/"):
+        raise Unusable(f"it names a file outside of {root}")
+    return Entry(
+        id=_str(document, "id"),
+        sequence=_int(document, "sequence"),
+        action=action,
+        distribution=named,
+        version=_str(library, "version"),
+        path=path,
+        sha256=_str(library, "sha256"),
+        size=_int(library, "size"),
+        digest=_str(document, "digest"),
+        jobs=tuple(_jobs(document)),
+        removals=_texts(document, "removals"),
+        carries=_texts(document, "carries"),
+        undoes=_texts(document, "undoes"),
+        clusters=_texts(document, "clusters"),
+        actor=_str(document, "actor"),
+        user=_str(document, "user"),
+        git_sha=_str(document, "git_sha"),
+        run_url=_str(document, "run_url"),
+        started_ms=_int(document, "started_ms"),
+    )
+
+
+def _jobs(document: Mapping[str, object]) -> Iterator[MovedJob]:
+    seen: set[int] = set()
+    for job in _list(document, "jobs"):
+        if not isinstance(job, dict):
+            raise Unusable("a job is no object")
+        job_id = _int(job, "job_id")
+        if job_id in seen:
+            raise Unusable(f"it has job {job_id} twice")
+        seen.add(job_id)
+        strings = tuple(_string(one) for one in _list(job, "strings"))
+        if len({one.place for one in strings}) != len(strings):
+            raise Unusable(f"it has a place of job {job_id} twice")
+        yield MovedJob(job_id, _str(job, "job_name"), strings, _texts(job, "versions"))
+
+
+def _string(one: object) -> Moved:
+    if not isinstance(one, dict):
+        raise Unusable("a string is no object")
+    try:
+        place = Place.from_json(one.get("place"))
+    except ValueError as error:
+        raise Unusable(str(error)) from error
+    return Moved(place, _str(one, "before"), _str(one, "after"))
+
+
+def ending_from(content: bytes) -> Ending:
+    """How an entry ended, by its end's file. Raises Unusable."""
+    try:
+        return Ending(_str(_document(content), "ending"))
+    except ValueError as error:
+        raise Unusable(f"its end is none: {error}") from error
+
+
+def _texts(document: Mapping[str, object], name: str) -> tuple[str, ...]:
+    found = _list(document, name)
+    texts = tuple(one for one in found if isinstance(one, str))
+    if len(texts) != len(found):
+        raise Unusable(f"its {name} are no texts")
+    return texts
+
+
+def _str(document: Mapping[str, object], name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise Unusable(f"its {name} is no text, or too long")
+    return value
+
+
+def _int(document: Mapping[str, object], name: str) -> int:
+    value = document.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise Unusable(f"its {name} is no whole number from 0")
+    return value
+
+
+def _list(document: Mapping[str, object], name: str) -> list[object]:
+    value = document.get(name)
+    if not isinstance(value, list):
+        raise Unusable(f"its {name} is no list")
+    return value
+
+
+def _object(document: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = document.get(name)
+    if not isinstance(value, dict):
+        raise Unusable(f"its {name} is no object")
+    return value

@@ -1,0 +1,302 @@
+"""History: what earlier deployments of one library did, as the journal tells it, and what follows.
+
+Owns the values of a journal entry and the pure questions about them: which deployment stands, which
+was left unfinished, what a rollback undoes, which old files a rollback needs. What the journal says is
+data that others can write: nothing here believes it about the state of a job (design.md, rule 10).
+Must not read or write: `deployment.journal` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from packaging.version import InvalidVersion, Version
+
+from deployer.jobs.mentions import file_names_in
+from deployer.jobs.places import Place
+from deployer.library.model import Distribution
+from deployer.plan.model import Change, Rewire
+
+
+class Action(StrEnum):
+    """What an entry set out to do."""
+
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+
+
+class Ending(StrEnum):
+    """How an entry ended, as its own run noted it; an entry without one was killed."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # something may have moved, and something may not
+    CANCELLED = "cancelled"
+    MOVED_BACK = "moved-back"  # failed, and every job that had moved went back
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One string of a job: `before` stood there when the plan was made, `after` is what was written."""
+
+    place: Place
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class MovedJob:
+    """One job of an entry. `versions` are those it left, as text, oldest first."""
+
+    job_id: int
+    job_name: str
+    strings: tuple[Moved, ...]
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One intent of the journal, complete before its first write, and how it ended.
+
+    `sequence` orders the entries of one library; they were made under its lock. `carries` are unfinished
+    deployments of the same file that this one finishes: their strings are among `jobs`. `undoes` are the
+    deployments that a rollback takes back.
+    """
+
+    id: str
+    sequence: int
+    action: Action
+    distribution: Distribution
+    version: str
+    path: str
+    sha256: str
+    size: int
+    digest: str
+    jobs: tuple[MovedJob, ...] = ()
+    removals: tuple[str, ...] = ()
+    carries: tuple[str, ...] = ()
+    undoes: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()  # ids of the clusters whose library it replaced
+    actor: str = ""
+    user: str = ""
+    git_sha: str = ""
+    run_url: str = ""
+    started_ms: int = 0  # the workspace's time, epoch milliseconds
+    ending: Ending | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it is left to do."""
+        return self.ending in {Ending.SUCCEEDED, Ending.MOVED_BACK}
+
+    @property
+    def file_name(self) -> str:
+        """The base name of the library's file."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class History:
+    """The entries of one library, newest first, as far as they were read.
+
+    `any_deployment` says whether some deployment of any library to this root has ended: the first one
+    only lists what it would remove. `unread` are sentences on entries that can't be used.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    any_deployment: bool = False
+    unread: tuple[str, ...] = ()
+
+    def standing(self) -> tuple[Entry, ...]:
+        """The deployments that moved jobs and were not taken back since, newest first.
+
+        A deployment that a later one carries counts as part of that one.
+        """
+        gone: set[str] = set()
+        found: list[Entry] = []
+        for one in self.entries:
+            if one.action is Action.ROLLBACK:
+                gone.update(one.undoes if one.finished else ())
+            elif one.id not in gone:
+                if one.jobs and one.ending is not Ending.MOVED_BACK:
+                    found.append(one)
+                gone.update(one.carries)
+        return tuple(found)
+
+    def unfinished_rollback(self) -> Entry | None:
+        """The newest entry, if it is a rollback that did not come to its end."""
+        newest = self.entries[0] if self.entries else None
+        if newest is None or newest.action is not Action.ROLLBACK or newest.finished:
+            return None
+        return newest
+
+    def rolled_back_last(self) -> bool:
+        """Whether the newest entry is a rollback that came to its end."""
+        newest = self.entries[0] if self.entries else None
+        return newest is not None and newest.action is Action.ROLLBACK and newest.finished
+
+    def to_carry(self, sha256: str, path: str) -> tuple[Entry, ...]:
+        """The unfinished deployments of this very file that a new deployment goes on with.
+
+        Only the newest ones in a row: what came before another deployment or rollback is over.
+        """
+        found: list[Entry] = []
+        for one in self.entries:
+            same = (one.action, one.sha256, one.path) == (Action.DEPLOY, sha256, path)
+            if not same or one.finished:
+                break
+            found.append(one)
+        return tuple(found)
+
+    def recorded(self, path: str) -> frozenset[str]:
+        """The hashes that entries recorded for the file at `path` before they uploaded it."""
+        return frozenset(
+            one.sha256 for one in self.entries if one.path == path and one.action is Action.DEPLOY
+        )
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a rollback goes back over, newest first, and how people call where it ends."""
+
+    undone: tuple[Entry, ...]
+    name: str
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the deployments that are taken back."""
+        return tuple(one.id for one in self.undone)
+
+
+def goal_of(history: History, to: str) -> Goal | None:
+    """What `to` (`previous`, a version or the id of a deployment) means; None when nothing fits.
+
+    `previous` is the state before the newest deployment that stands. The same command again goes no
+    further back: it finishes a rollback that was left unfinished, and else there is nothing to undo.
+    A version or a deployment is the state right after it: whatever came later is undone. A version
+    that was there before the journal began is the state before the first deployment that left it.
+    """
+    standing = history.standing()
+    if to == "previous":
+        unfinished = history.unfinished_rollback()
+        if unfinished is not None:
+            again = tuple(one for one in standing if one.id in unfinished.undoes)
+            return Goal(again, "the state before the last deployment") if again else None
+        if history.rolled_back_last():
+            return Goal((), "the state before the last deployment")
+        return Goal(standing[:1], "the state before the last deployment") if standing else None
+    for position, one in enumerate(standing):
+        if to == one.id or _same_version(to, one.version):
+            return Goal(standing[:position], f"{one.version}, deployment {one.id}")
+    for position, one in enumerate(standing):
+        if any(_same_version(to, left) for job in one.jobs for left in job.versions):
+            return Goal(standing[: position + 1], f"the state before deployment {one.id}")
+    return None
+
+
+def _same_version(given: str, version: str) -> bool:
+    if given == version:
+        return True
+    try:
+        return Version(given) == Version(version)
+    except InvalidVersion:
+        return False
+
+
+@dataclass(frozen=True)
+class Undo:
+    """One string that a rollback takes back: where `now` stands, `back` is to stand again."""
+
+    place: Place
+    now: str
+    back: str
+
+
+@dataclass(frozen=True)
+class UndoJob:
+    """What a rollback takes back in one job."""
+
+    job_id: int
+    job_name: str
+    strings: tuple[Undo, ...]
+
+
+def undo_of(entries: Sequence[Entry]) -> tuple[UndoJob, ...]:
+    """What taking back `entries`, newest first, means for each job, by job id.
+
+    A string is followed back through all of them as long as one's `before` is the other's `after`; where
+    somebody else changed it in between, it goes back to what stood there after that.
+    """
+    names: dict[int, str] = {}
+    strings: dict[tuple[int, Place], Undo] = {}
+    for entry in entries:
+        for job in entry.jobs:
+            names.setdefault(job.job_id, job.job_name)
+            for one in job.strings:
+                key = (job.job_id, one.place)
+                known = strings.get(key)
+                if known is None:
+                    strings[key] = Undo(one.place, one.after, one.before)
+                elif known.back == one.after:
+                    strings[key] = replace(known, back=one.before)
+    jobs: dict[int, list[Undo]] = {}
+    for (job_id, _), undo in sorted(
+        strings.items(), key=lambda item: (item[0][0], str(item[0][1]))
+    ):
+        jobs.setdefault(job_id, []).append(undo)
+    return tuple(UndoJob(job_id, names[job_id], tuple(found)) for job_id, found in jobs.items())
+
+
+def carried(
+    entries: Iterable[Entry], reads: Mapping[int, Mapping[Place, str]]
+) -> tuple[MovedJob, ...]:
+    """What `entries` moved already, as far as it still stands: `reads` has each job's strings now."""
+    jobs: dict[int, dict[Place, Moved]] = {}
+    known: dict[int, MovedJob] = {}
+    for entry in entries:
+        for job in entry.jobs:
+            for one in job.strings:
+                stands = reads.get(job.job_id, {}).get(one.place) == one.after
+                if stands and one.before != one.after:
+                    jobs.setdefault(job.job_id, {}).setdefault(one.place, one)
+                    known.setdefault(job.job_id, job)
+    return tuple(
+        MovedJob(job_id, known[job_id].job_name, tuple(found.values()), known[job_id].versions)
+        for job_id, found in sorted(jobs.items())
+    )
+
+
+def merged(rewires: Iterable[Rewire], carried_jobs: Iterable[MovedJob]) -> tuple[MovedJob, ...]:
+    """All that a deployment moves: what its plan still has to do, and what it carries."""
+    jobs: dict[int, MovedJob] = {one.job_id: one for one in carried_jobs}
+    for rewire in rewires:
+        old = jobs.get(rewire.job_id)
+        strings = tuple(Moved(one.place, one.before, one.after) for one in rewire.changes)
+        versions = tuple(str(version) for version in rewire.versions)
+        if old is not None:
+            planned = {one.place for one in strings}
+            strings += tuple(one for one in old.strings if one.place not in planned)
+            versions += tuple(one for one in old.versions if one not in versions)
+        jobs[rewire.job_id] = MovedJob(rewire.job_id, rewire.job_name, strings, versions)
+    return tuple(jobs[job_id] for job_id in sorted(jobs))
+
+
+def as_rewires(jobs: Iterable[MovedJob]) -> tuple[Rewire, ...]:
+    """The jobs as rewires, for the digest: it hashes ids, places and strings."""
+    return tuple(
+        Rewire(
+            one.job_id,
+            one.job_name,
+            tuple(Change(s.place, "", s.before, s.after) for s in one.strings),
+            (),
+        )
+        for one in jobs
+    )
+
+
+def files_before(jobs: Iterable[MovedJob]) -> frozenset[str]:
+    """The names of the library files that stood in the strings before: a rollback needs them."""
+    return frozenset(
+        name for job in jobs for one in job.strings for name in file_names_in(one.before)
+    )
