@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from deployer.deployment.ports import (
+    RECORD_LIMIT,
     AlreadyExists,
     ClusterListing,
     Credential,
@@ -66,7 +67,8 @@ class FakeWorkspace:
         usage_denied: makes listing `runs` and `others` fail.
         unmanaged_clusters: clusters whose libraries we may not change.
         export_limit: the largest workspace file that can be read back, in bytes.
-        written: the writes so far, such as `("update", 7)` or `("upload", "/Workspace/…")`.
+        written: the writes so far, such as `("update", 7)`, `("upload", "/Workspace/…")` or, for a
+            record, `("create", "/Workspace/…")`.
     """
 
     user: str = "deployer@example.com"
@@ -134,6 +136,12 @@ class FakeWorkspace:
     @property
     def clusters(self) -> FakeClusters:
         return FakeClusters(self)
+
+    def jobs_fenced_by(self, fence: Callable[[], None]) -> FencedJobs:
+        return FencedJobs(self, fence)
+
+    def records(self, folder: str, *, allow_dbfs: bool = False) -> FakeRecords:
+        return FakeRecords(FakeStore(self, parse_root(folder, allow_dbfs=allow_dbfs)))
 
     def identity(self) -> Identity:
         return Identity(self.user, self.admin, self.groups)
@@ -254,6 +262,31 @@ def _merged(before: list[object], new: list[object], key: str) -> list[object]:
 
 def _name(element: object, key: str) -> str:
     return str(element[key]) if isinstance(element, dict) else repr(element)
+
+
+@dataclass(frozen=True)
+class FencedJobs:
+    """The jobs of a `FakeWorkspace`, whose fence is asked before each write; there are no retries."""
+
+    workspace: FakeWorkspace
+    fence: Callable[[], None]
+
+    def all_jobs(self) -> Iterator[JobDocument]:
+        return self.workspace.all_jobs()
+
+    def job(self, job_id: int) -> JobDocument:
+        return self.workspace.job(job_id)
+
+    def update(self, job_id: int, new_settings: JsonObject) -> None:
+        self.fence()
+        self.workspace.update(job_id, new_settings)
+
+    def reset(self, job_id: int, settings: JsonObject) -> None:
+        self.fence()
+        self.workspace.reset(job_id, settings)
+
+    def may_edit(self, job_id: int, identity: Identity) -> bool | None:
+        return self.workspace.may_edit(job_id, identity)
 
 
 @dataclass(frozen=True)
@@ -391,3 +424,55 @@ class FakeStore:
         if path in self.workspace.contents:
             del self.workspace.contents[path]
             self.workspace.written.append(("delete", path))
+
+
+@dataclass(frozen=True)
+class FakeRecords:
+    """Implements `ports.Records` on the files of a `FakeWorkspace`; `store` has the folder as its root."""
+
+    store: FakeStore
+
+    @property
+    def folder(self) -> str:
+        return self.store.root
+
+    def listed(self) -> tuple[StoredFile, ...]:
+        if not self.store.exists():
+            return ()
+        found = self.store.workspace.contents.items()
+        return tuple(
+            StoredFile(path, len(content), self.store.workspace.modified_ms[path])
+            for path, content in sorted(found)
+            if path.rpartition("/")[0] == self.folder
+        )
+
+    def read(self, name: str) -> bytes | None:
+        path = self._path(name)
+        content = self.store.workspace.contents.get(path)
+        if content is not None:
+            self._need_within(path, content)
+        return content
+
+    def create(self, name: str, content: bytes) -> None:
+        path = self._path(name)
+        self._need_within(path, content)
+        workspace = self.store.workspace
+        self.store._need_write(path)
+        if path in workspace.contents:
+            raise AlreadyExists(f"{path} exists already.")
+        if not self.store.exists():
+            workspace._make_folders(self.folder)
+        workspace._store(path, content)
+        workspace.written.append(("create", path))
+
+    def delete(self, name: str) -> None:
+        self.store.delete(self._path(name))
+
+    def _path(self, name: str) -> str:
+        if "/" in name or name in ("", ".", ".."):
+            raise ValueError(f"{name!r} is no name of a file.")
+        return f"{self.folder}/{name}"
+
+    def _need_within(self, path: str, content: bytes) -> None:
+        if len(content) > RECORD_LIMIT:
+            raise Refused(f"{path} is larger than {RECORD_LIMIT:,} bytes.")

@@ -46,6 +46,7 @@ class Client:
         sleep: waits that many seconds; raises Interrupted when the run is to stop.
         proceed: raises Interrupted when the run is to stop; asked before each read. A write that
             is due goes out: its caller decided on it, and cleaning up needs writes, too.
+            `fence` of `beside` is what can hold writes back.
         uniform: a random number between two others.
         now: the time of day, for dates in Retry-After.
     """
@@ -68,6 +69,7 @@ class Client:
         self._clock = clock
         self._sleep = sleep
         self._proceed = proceed
+        self._fence: Callable[[], None] = lambda: None
         self._uniform = uniform
         self._now = now
         self._lock = threading.Lock()
@@ -87,13 +89,25 @@ class Client:
         """Close all connections."""
         self._transport.close()
 
+    @property
+    def read_timeout_s(self) -> float | None:
+        """How long every call waits for bytes of its answer; None where each call has its own time."""
+        return self._transport.read_timeout_s
+
     def beside(
-        self, transport: Transport | None = None, policy: RetryPolicy | None = None
+        self,
+        transport: Transport | None = None,
+        policy: RetryPolicy | None = None,
+        fence: Callable[[], None] | None = None,
     ) -> Client:
-        """One for another server, or of another patience, that stops and counts with this one."""
+        """One for another server, or of another patience, that stops and counts with this one.
+
+        `fence` is asked before each attempt of each call that is no read; what it raises ends the call.
+        """
         other = copy.copy(self)
         other._transport = transport or self._transport  # noqa: SLF001 - a copy of ourselves
         other._policy = policy or self._policy  # noqa: SLF001
+        other._fence = fence or self._fence  # noqa: SLF001
         return other
 
     def get(self, path: str, family: Family, query: Query | None = None) -> JsonObject:
@@ -139,7 +153,8 @@ class Client:
 
         Raises:
             Unavailable: every attempt failed until the budget was spent.
-            Interrupted: the run is to stop, and this call would have had to wait.
+            Interrupted: the run is to stop, and this call would have had to wait; or LockLost, as
+                the fence says.
             DeployError: the credential is turned down, or TLS fails.
         """
         start = self._clock()
@@ -150,6 +165,8 @@ class Client:
         while True:
             with _told_whether(call, doubtful=doubtful):
                 waited = self._limits.bucket(call.family).acquire()
+                if call.method not in _READS:
+                    self._fence()  # last of all: a turn may have been long in coming
             self._count(attempt, waited)
             if call.content:
                 call.content.seek(position)
@@ -227,5 +244,6 @@ def _told_whether(call: Call, *, doubtful: bool) -> Iterator[None]:
     """Let an Interrupted from inside say whether `call` may have been carried out by then."""
     try:
         yield
-    except Interrupted:
-        raise Interrupted(doubtful=doubtful and call.method not in _READS) from None
+    except Interrupted as stop:
+        stop.doubtful = doubtful and call.method not in _READS
+        raise

@@ -20,7 +20,7 @@ from deployer.platforms.databricks import github_oidc, oauth, sdk
 from deployer.platforms.databricks.answers import host_unreachable
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.clock import ServerClock
-from deployer.platforms.databricks.limits import Family
+from deployer.platforms.databricks.limits import Family, Limits
 from deployer.platforms.databricks.retry import RetryPolicy
 from deployer.platforms.databricks.transport import (
     CONNECT_TIMEOUT_S,
@@ -80,12 +80,16 @@ def connect(
     policy: RetryPolicy | None = None,
     sleep: Callable[[float], None] = time.sleep,
     proceed: Callable[[], None] = lambda: None,
+    limits: Limits | None = None,
+    read_timeout_s: float | None = None,
 ) -> DatabricksWorkspace:
     """The workspace at `host` with the credentials given or found.
 
     Values that are None or empty are looked up by the SDK: environment, then ~/.databrickscfg.
     Nothing but the host is contacted here; `Workspace.identity` is the first authenticated call.
     `sleep` waits and `proceed` is asked before reads; both raise Interrupted when the run is to stop.
+    `limits` stand in for the documented ones, and `read_timeout_s` for the seconds that each call by
+    itself would wait for bytes of its answer.
 
     Raises:
         DeployError: INVALID_INPUT (address, or two ways to authenticate), HOST_UNREACHABLE,
@@ -115,8 +119,8 @@ def connect(
     headers = {"User-Agent": config.user_agent}
     if config.workspace_id:
         headers["X-Databricks-Workspace-Id"] = str(config.workspace_id)
-    transport = Transport(resolved, config.authenticate, headers)
-    client = Client(transport, policy=policy, sleep=sleep, proceed=proceed)
+    transport = Transport(resolved, config.authenticate, headers, read_timeout_s)
+    client = Client(transport, policy=policy, limits=limits, sleep=sleep, proceed=proceed)
     kind = str(config.auth_type or "")
     return DatabricksWorkspace(client, clock, lambda: logins.credential(kind))
 

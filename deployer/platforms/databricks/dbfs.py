@@ -26,7 +26,7 @@ from deployer.deployment.ports import (
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.documents import number, objects, text
-from deployer.platforms.databricks.folder_store import OWN_FOLDER, FolderStore
+from deployer.platforms.databricks.folder_store import OWN_FOLDER, FolderStore, need_within
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.parts import Source
 from deployer.platforms.databricks.roots import DBFS, canonical, dbfs_is_gone
@@ -71,17 +71,30 @@ class DbfsStore(FolderStore):
 
     def sha256(self, path: str) -> str | None:
         """SHA-256 of the file, whatever its size."""
-        size = self._size(path) or 0
         digest = hashlib.sha256()
+        for block in self._read(path, self._size(path) or 0):
+            digest.update(block)
+        return digest.hexdigest()
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The content of one file."""
+        status = self._status(path)
+        if status.get("is_dir") is True:
+            raise NotFound(f"{path} is a folder.")
+        size = number(status.get("file_size")) or 0
+        need_within(path, size, limit)
+        return b"".join(self._read(path, size))
+
+    def _read(self, path: str, size: int) -> Iterator[bytes]:
+        """The first `size` bytes of a file, block by block. Raises Refused when it is shorter."""
         offset = 0
         while offset < size:
             query: Query = {"path": _plain(path), "offset": offset, "length": READ}
             block = _decoded(self._client.get("/api/2.0/dbfs/read", Family.DBFS, query))
             if not block:
                 raise Refused(f"{path} ended at {offset} of {size} bytes while it was read.")
-            digest.update(block)
+            yield block
             offset += len(block)
-        return digest.hexdigest()
 
     def delete(self, path: str) -> None:
         """Delete one file; a missing one is fine."""

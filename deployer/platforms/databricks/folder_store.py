@@ -52,6 +52,10 @@ class FolderStore(ABC):
         """SHA-256 (hex) of the stored file; None when it can't be read back."""
 
     @abstractmethod
+    def read(self, path: str, limit: int) -> bytes:
+        """The content of one file. Raises NotFound, and Refused above `limit` bytes."""
+
+    @abstractmethod
     def delete(self, path: str) -> None:
         """Delete one file; a missing one is fine."""
 
@@ -82,6 +86,12 @@ class FolderStore(ABC):
             except NotFound:
                 continue  # no root, or a folder that went while we listed
         return tuple(sorted(found, key=lambda file: file.path))
+
+    def files_in(self, folder: str) -> tuple[StoredFile, ...]:
+        """The files right in `folder`, by path. Raises NotFound."""
+        found = (each for each in self._listed(folder) if isinstance(each, StoredFile))
+        right_in_it = (file for file in found if file.path.rpartition("/")[0] == folder)
+        return tuple(sorted(right_in_it, key=lambda file: file.path))
 
     def upload(self, path: str, content: BinaryIO, size: int) -> None:
         """Exclusive create, checked by the stored size.
@@ -133,10 +143,25 @@ class FolderStore(ABC):
 
     def download_sha256(self, call: Call) -> str:
         """SHA-256 of what a GET gives, in chunks, begun anew when a retry begins anew."""
+        return self._downloaded(call).decode("ascii")
+
+    def download(self, path: str, call: Call, limit: int) -> bytes:
+        """What a GET of `path` gives, which reads `at_most(limit)` bytes. Raises Refused if it is more."""
+        content = self._downloaded(call)
+        need_within(path, len(content), limit)
+        return content
+
+    def _downloaded(self, call: Call) -> bytes:
         answer = self._client.send(call)
         if not answer.ok:
             raise answers.problem(answer, call.what)
-        return answer.body.decode("ascii")
+        return answer.body
+
+
+def need_within(path: str, size: int, limit: int) -> None:
+    """Raise Refused when a file has more than `limit` bytes."""
+    if size > limit:
+        raise Refused(f"{path} is larger than {limit:,} bytes.")
 
 
 def _digest(chunks: Iterator[bytes]) -> str:

@@ -132,7 +132,7 @@ class Storage:
     def _at(self, origin: str) -> Client:
         with self._lock:
             if origin not in self._by_origin:
-                transport = _StorageTransport(origin, dict, {})
+                transport = _StorageTransport(origin, dict, {}, self._client.read_timeout_s)
                 self._by_origin[origin] = self._client.beside(transport, self._policy)
             return self._by_origin[origin]
 

@@ -130,6 +130,20 @@ class _Headers(requests.auth.AuthBase):
         return request
 
 
+def at_most(limit: int) -> Callable[[Iterator[bytes]], bytes]:
+    """A `Call.read` that stops soon after `limit` bytes: a longer body shows as that, and is not held."""
+
+    def read(chunks: Iterator[bytes]) -> bytes:
+        body = bytearray()
+        for chunk in chunks:
+            body += chunk
+            if len(body) > limit:
+                break
+        return bytes(body)
+
+    return read
+
+
 def is_loopback(name: str) -> bool:
     """Whether a host name is this machine: `localhost` or an address such as 127.0.0.1."""
     try:
@@ -145,6 +159,8 @@ class Transport:
         host: the address, such as `https://adb-1.2.azuredatabricks.net`.
         authenticate: gives fresh authentication headers; called for each attempt.
         headers: sent with every call.
+        read_timeout_s: how long to wait between bytes of any answer, in seconds; None leaves it to
+            each call.
     """
 
     def __init__(
@@ -152,8 +168,10 @@ class Transport:
         host: str,
         authenticate: Callable[[], Mapping[str, str]],
         headers: Mapping[str, str],
+        read_timeout_s: float | None = None,
     ) -> None:
         self.host = host
+        self.read_timeout_s = read_timeout_s
         self._authenticate = authenticate
         self._session = requests.Session()
         # A proxy of this machine's environment can't reach this machine's loopback.
@@ -177,6 +195,7 @@ class Transport:
             DeployError: no attempt will do better (TLS, an address that is none).
         """
         headers = self._credentials()
+        patience_s = call.read_timeout_s if self.read_timeout_s is None else self.read_timeout_s
         try:
             with self._session.request(
                 call.method,
@@ -187,7 +206,7 @@ class Transport:
                 # The size of a file is its Content-Length only when it is not compressed.
                 headers={**call.headers, **({} if call.is_json else _AS_IT_IS)},
                 auth=_Headers(headers),
-                timeout=(CONNECT_TIMEOUT_S, call.read_timeout_s),
+                timeout=(CONNECT_TIMEOUT_S, patience_s),
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -200,7 +219,7 @@ class Transport:
                 raise tls_failed(self.host, final) from error
             raise Broken("the TLS connection broke") from error
         except requests.RequestException as error:
-            raise Broken(_why(error, call.read_timeout_s)) from error
+            raise Broken(_why(error, patience_s)) from error
 
     def _credentials(self) -> Mapping[str, str]:
         try:

@@ -16,7 +16,7 @@ from deployer.platforms.databricks import answers
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.documents import RUN_ARRAYS, merged, number, objects, text
 from deployer.platforms.databricks.limits import Family
-from deployer.platforms.databricks.transport import Call, Query
+from deployer.platforms.databricks.transport import Call, Query, at_most
 
 _RUNS_PAGE = 24  # one source says at most 25, another less than 25 (facts B6): right under both
 _PAGE = 100
@@ -149,7 +149,7 @@ class DatabricksUsage:
 def _download(path: str) -> Call:
     if path.startswith("/Volumes/"):
         address = f"/api/2.0/fs/files{quote(path)}"
-        return Call("GET", address, Family.FILES, read=_bounded, is_json=False)
+        return Call("GET", address, Family.FILES, read=at_most(_TEXT_LIMIT), is_json=False)
     return _export(path, "AUTO")
 
 
@@ -161,19 +161,9 @@ def _export(path: str, form: str) -> Call:
         "/api/2.0/workspace/export",
         Family.EXPORT,
         query=query,
-        read=_bounded,
+        read=at_most(_TEXT_LIMIT),
         is_json=False,
     )
-
-
-def _bounded(chunks: Iterator[bytes]) -> bytes:
-    """A download, as far as it shows whether it is too long."""
-    body = bytearray()
-    for chunk in chunks:
-        body += chunk
-        if len(body) > _TEXT_LIMIT:
-            break
-    return bytes(body)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Owns its calls (facts C). What the stores share stands in `folder_store`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from deployer.platforms.databricks.jobs import EVERYBODY
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.multipart import LARGE, send_large
 from deployer.platforms.databricks.roots import canonical
-from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call
+from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call, at_most
 
 _PAGE = 1000
 _WRITING_PRIVILEGES = frozenset({"WRITE_VOLUME", "ALL_PRIVILEGES"})
@@ -63,7 +63,11 @@ class VolumeStore(FolderStore):
 
     def sha256(self, path: str) -> str | None:
         """SHA-256 of the file, whatever its size."""
-        return self.download_sha256(self._call("GET", "files", path, digest=True))
+        return self.download_sha256(self._call("GET", "files", path, digest_body))
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The content of one file."""
+        return self.download(path, self._call("GET", "files", path, at_most(limit)), limit)
 
     def delete(self, path: str) -> None:
         """Delete one file; a missing one is fine."""
@@ -124,11 +128,11 @@ class VolumeStore(FolderStore):
         return number(answer.headers.get("Content-Length"))
 
     @staticmethod
-    def _call(method: str, kind: str, path: str, *, digest: bool = False) -> Call:
+    def _call(
+        method: str, kind: str, path: str, read: Callable[[Iterator[bytes]], bytes] = b"".join
+    ) -> Call:
         address = f"/api/2.0/fs/{kind}{quote(path)}"
-        if digest:
-            return Call(method, address, Family.FILES, read=digest_body, is_json=False)
-        return Call(method, address, Family.FILES, is_json=False)
+        return Call(method, address, Family.FILES, read=read, is_json=False)
 
 
 def _privileges(line: JsonObject) -> set[str]:

@@ -17,6 +17,7 @@ from deployer.platforms.databricks.folder_store import FolderStore
 from deployer.platforms.databricks.identity import identity
 from deployer.platforms.databricks.jobs import DatabricksJobs
 from deployer.platforms.databricks.limits import RATES, Family
+from deployer.platforms.databricks.records import FolderRecords
 from deployer.platforms.databricks.rights import root_rights
 from deployer.platforms.databricks.roots import Kind, Root, parse_root
 from deployer.platforms.databricks.usage import DatabricksUsage
@@ -65,6 +66,14 @@ class DatabricksWorkspace:
     def clusters(self) -> DatabricksClusters:
         """Its clusters and their libraries."""
         return self._clusters
+
+    def jobs_fenced_by(self, fence: Callable[[], None]) -> DatabricksJobs:
+        """Its jobs, with `fence` asked before each attempt of each write, retries too."""
+        return DatabricksJobs(self._client.beside(fence=fence))
+
+    def records(self, folder: str, *, allow_dbfs: bool = False) -> FolderRecords:
+        """Our own files in `folder`. Raises DeployError (ROOT_NOT_ALLOWED)."""
+        return FolderRecords(self.store(folder, allow_dbfs=allow_dbfs))
 
     def identity(self) -> Identity:
         """Who we are. Raises DeployError (authentication, host), Unavailable."""

@@ -5,7 +5,7 @@ Owns their calls and limits (facts B4, C). What the stores share stands in `fold
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from deployer.platforms.databricks.folder_store import FolderStore, digest_body
 from deployer.platforms.databricks.jobs import EVERYBODY
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.roots import canonical
-from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call
+from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call, at_most
 
 EXPORT_LIMIT = 10 * 1024 * 1024
 """The largest workspace file that can be read back, in bytes (facts C)."""
@@ -75,22 +75,16 @@ class WorkspaceStore(FolderStore):
         """SHA-256 of the file; None above 10 MB, which is all that can be exported (facts C)."""
         if (self._size(path) or 0) > EXPORT_LIMIT:
             return None
-        query = {"path": path, "format": "AUTO", "direct_download": "true"}
         try:
-            return self.download_sha256(
-                Call(
-                    "GET",
-                    "/api/2.0/workspace/export",
-                    Family.EXPORT,
-                    query=query,
-                    read=digest_body,
-                    is_json=False,
-                )
-            )
+            return self.download_sha256(_export(path, digest_body))
         except Refused as error:
             if "MAX_NOTEBOOK_SIZE_EXCEEDED" in str(error) or "max size" in str(error):
                 return None
             raise
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The content of one file; the service gives back at most `EXPORT_LIMIT` bytes."""
+        return self.download(path, _export(path, at_most(limit)), limit)
 
     def delete(self, path: str) -> None:
         """Delete one file; a missing one is fine."""
@@ -132,3 +126,9 @@ class WorkspaceStore(FolderStore):
 
     def _status(self, path: str) -> JsonObject:
         return self._client.get("/api/2.0/workspace/get-status", Family.LIST, {"path": path})
+
+
+def _export(path: str, read: Callable[[Iterator[bytes]], bytes]) -> Call:
+    query = {"path": path, "format": "AUTO", "direct_download": "true"}
+    address = "/api/2.0/workspace/export"
+    return Call("GET", address, Family.EXPORT, query=query, read=read, is_json=False)
