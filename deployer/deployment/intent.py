@@ -111,8 +111,8 @@ def intent_of(entry: Entry) -> Mapping[str, object]:
     }
 
 
-def entry_from(content: bytes, distribution: Distribution, root: str) -> Entry:
-    """The entry that an intent's file holds, which has to be about this library in this root.
+def entry_from(content: bytes, distribution: Distribution | None, root: str) -> Entry:
+    """The entry that an intent's file holds: about this library (None: any), in this root.
 
     Raises Unusable.
     """
@@ -131,7 +131,7 @@ def entry_from(content: bytes, distribution: Distribution, root: str) -> Entry:
     except ValueError as error:
         raise Unusable(f"it has a value that it can't have: {error}") from error
     path = _str(library, "path")
-    if named != distribution:
+    if distribution not in {None, named}:
         raise Unusable("it is about another library")
     if not is_inside(path, root) or ".." in path.split("/"):
         raise Unusable(f"it names a file outside of {root}")

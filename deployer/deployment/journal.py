@@ -8,6 +8,7 @@ because settings hold secrets (design.md, rule 10). Must not decide what an entr
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections import defaultdict
@@ -93,6 +94,17 @@ class Journal:
                 break
         ended = any("end" in files.parts for each in everything.values() for files in each)
         return History(tuple(entries), any_deployment=ended, unread=tuple(unread))
+
+    def libraries(self) -> tuple[Distribution, ...]:
+        """The libraries that have entries, by the newest of each. Raises as `history`."""
+        found: set[Distribution] = set()
+        for key, entries in _grouped(self._records.listed()).items():
+            with contextlib.suppress(Unusable, Refused, Denied):
+                content = self._records.read(entries[0].name)
+                named = None if content is None else entry_from(content, None, self._root)
+                if named is not None and key_of(named.distribution) == key:
+                    found.add(named.distribution)
+        return tuple(sorted(found))
 
     def next_sequence(self, distribution: Distribution) -> int:
         """The number of the next entry of that library."""
