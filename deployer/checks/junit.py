@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
 
+from deployer.checks.foreign import UnwantedFile, read_foreign
 from deployer.report.model import Finding
 
 LARGEST_REPORT = 50_000_000  # bytes
@@ -51,16 +52,16 @@ class Results:
         return self.tests - self.failures - self.errors - self.skipped
 
 
-def read_results(report: Path, project: Path) -> Results:
-    """The results in `report`, with paths relative to `project`.
+def read_results(report: Path, project: Path, *, owner: int | None = None) -> Results:
+    """The results in `report`, a file of `owner` if given, with paths relative to `project`.
 
     Raises:
-        InvalidReport: it is missing, too large, not well-formed, or declares a document type.
+        InvalidReport: it is missing or no file to read, not well-formed, or declares a document type.
     """
     try:
-        if report.stat().st_size > LARGEST_REPORT:
-            raise InvalidReport("The test report is too large to read.")
-        content = report.read_bytes()
+        content = read_foreign(report, LARGEST_REPORT, owner=owner)
+    except UnwantedFile as error:
+        raise InvalidReport(f"The test report is not read: {error}.") from error
     except OSError as error:
         raise InvalidReport("pytest wrote no test report.") from error
     reading = _Reading(project)
@@ -159,7 +160,12 @@ class _Reading:
         return file, int(start) + 1 if start.isdecimal() else None
 
     def _is_ours(self, path: str) -> bool:
-        return not Path(path).is_absolute() and ".." not in path and (self.project / path).is_file()
+        if Path(path).is_absolute() or ".." in path:
+            return False
+        try:
+            return (self.project / path).is_file()
+        except OSError:  # a name that is too long for one
+            return False
 
 
 def _last_exception_line(trace: str) -> str:

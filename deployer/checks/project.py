@@ -14,11 +14,13 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from deployer.checks.foreign import UnwantedFile, read_foreign, read_inside
 from deployer.errors import FailureReason, fail
 
 _INI_FILES = ("setup.cfg", "tox.ini", ".flake8", "pytest.ini", ".pytest.ini")
@@ -28,6 +30,7 @@ _DEV_FILES = ("requirements-dev.txt", "requirements_dev.txt", "dev-requirements.
 _IMPORTS_PYSPARK = re.compile(rb"^[ \t]*(?:from|import)[ \t]+pyspark\b", re.MULTILINE)
 _NOT_SOURCES = {"build", "dist", "node_modules", "venv", "env", "__pycache__"}
 _MOST_FILES = 5_000
+_DEEPEST = 100  # folders
 _LARGEST_FILE = 2_000_000  # bytes
 
 Wanted = Callable[[str], bool]
@@ -49,8 +52,10 @@ class Project:
     """A folder with a Python project, its configuration read once."""
 
     path: Path  # absolute
+    repository: Path | None  # the top of the git checkout that it lies in
     pyproject: Mapping[str, object]
     ini: Mapping[str, configparser.ConfigParser]  # by file name
+    owner: int | None = None  # who alone owns its files, where that is known
 
     def configures(self, tool: str) -> bool:
         """Whether `pyproject.toml` has a table for `tool`."""
@@ -82,12 +87,6 @@ class Project:
         )
 
     @property
-    def repository(self) -> Path | None:
-        """The top of the git checkout that the project lies in."""
-        folders = (self.path, *self.path.parents)
-        return next((folder for folder in folders if (folder / ".git").exists()), None)
-
-    @property
     def requires_python(self) -> str:
         """The version specifier that the project states, or an empty string."""
         stated = _table(self.pyproject, "project").get("requires-python", "")
@@ -116,7 +115,12 @@ class Project:
                 name: tuple(text.replace(";\n", "\n").splitlines())
                 for name, text in self.ini["setup.cfg"].items(section)
             }
-        return found or _extras_of_setup_py(self.path / "setup.py")
+        if found:
+            return found
+        try:
+            return _extras_of_setup_py(self._read("setup.py"))
+        except OSError:
+            return {}
 
     def needs_of_tests(self) -> Needs:
         """The first of these that the project has; names made for tests go before `dev`.
@@ -163,8 +167,9 @@ class Project:
     def imports_pyspark(self) -> bool:
         """Whether a Python file of the project imports PySpark."""
         for path in self.sources():
-            with suppress(OSError), path.open("rb") as file:
-                if _IMPORTS_PYSPARK.search(file.read(_LARGEST_FILE)):
+            with suppress(OSError):
+                content = read_foreign(path, _LARGEST_FILE, owner=self.owner)
+                if _IMPORTS_PYSPARK.search(content):
                     return True
         return False
 
@@ -173,10 +178,12 @@ class Project:
         count = 0
         for here, folders, files in os.walk(self.path):
             folder = Path(here)
+            deep = len(folder.parts) - len(self.path.parts) >= _DEEPEST
             folders[:] = sorted(
                 name
                 for name in folders
-                if not name.startswith(".")
+                if not deep
+                and not name.startswith(".")
                 and name not in _NOT_SOURCES
                 and not (folder / name / "pyvenv.cfg").exists()
             )
@@ -195,15 +202,19 @@ class Project:
             yield from extra
         for name in (*_TEST_FILES, *_DEV_FILES, "requirements.txt"):
             with suppress(OSError, UnicodeDecodeError):
-                text = (self.path / name).read_text(encoding="utf-8")
+                text = self._read(name).decode("utf-8")
                 yield from (line.split(" #", 1)[0].strip() for line in text.splitlines())
+
+    def _read(self, name: str) -> bytes:
+        """The content of a file of the project. Raises OSError."""
+        return _read(self.path, self.repository, name, self.owner)
 
     def _any_file(self, *names: str) -> bool:
         return any((self.path / name).is_file() for name in names)
 
 
-def open_project(path: Path) -> Project:
-    """The project in the folder `path`.
+def open_project(path: Path, *, owner: int | None = None) -> Project:
+    """The project in the folder `path`, of whose files only those of `owner` are read, if given.
 
     Raises:
         DeployError: `PROJECT_INVALID` when there is no such folder, it holds no `pyproject.toml`
@@ -227,9 +238,12 @@ def open_project(path: Path) -> Project:
             remedy="Set `project` to the folder with your pyproject.toml, or give a built library "
             "with `wheel`.",
         )
+    folders = (path, *path.parents)
+    repository = next((folder for folder in folders if (folder / ".git").exists()), None)
+    read = partial(_read, path, repository, owner=owner)
     try:
-        return Project(path, _read_toml(path / "pyproject.toml"), _read_ini(path))
-    except (ValueError, configparser.Error, OSError) as error:
+        return Project(path, repository, _read_toml(read), _read_ini(path, read), owner)
+    except (ValueError, configparser.Error, OSError, RecursionError) as error:
         raise fail(
             FailureReason.PROJECT_INVALID,
             f"The configuration of the project {shown} can't be read.",
@@ -238,22 +252,31 @@ def open_project(path: Path) -> Project:
         ) from error
 
 
-def _read_toml(path: Path) -> Mapping[str, object]:
-    if not path.is_file():
-        return {}
+def _read(project: Path, repository: Path | None, name: str, owner: int | None) -> bytes:
+    """The content of a file; a link may lead to others of the same checkout. Raises OSError."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_inside(project / name, repository or project, _LARGEST_FILE, owner=owner)
+    except UnwantedFile as error:
+        raise UnwantedFile(f"{name} is not read: {error}.") from error
+
+
+def _read_toml(read: Callable[[str], bytes]) -> Mapping[str, object]:
+    name = "pyproject.toml"
+    try:
+        return tomllib.loads(read(name).decode("utf-8"))
+    except FileNotFoundError:
+        return {}
     except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
+        raise ValueError(f"{name}: {error}") from error
 
 
-def _read_ini(path: Path) -> Mapping[str, configparser.ConfigParser]:
+def _read_ini(path: Path, read: Callable[[str], bytes]) -> Mapping[str, configparser.ConfigParser]:
     found = {}
     for name in _INI_FILES:
         if (path / name).is_file():
             # Repeated keys and `%` are common in these files, and the tools take them.
             parser = configparser.ConfigParser(interpolation=None, strict=False)
-            parser.read(path / name, encoding="utf-8")
+            parser.read_string(read(name).decode("utf-8"), source=name)
             found[name] = parser
     return found
 
@@ -263,18 +286,18 @@ def _table(holder: Mapping[str, object], name: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _extras_of_setup_py(path: Path) -> Mapping[str, tuple[str, ...]]:
+def _extras_of_setup_py(source: bytes) -> Mapping[str, tuple[str, ...]]:
     """The literal `extras_require` of a `setup.py`; what is computed there is not seen."""
     try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     for node in ast.walk(tree):
         if not isinstance(node, ast.keyword) or node.arg != "extras_require":
             continue
         try:
             extras = ast.literal_eval(node.value)
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, RecursionError, MemoryError):
             continue
         if isinstance(extras, dict):
             return {

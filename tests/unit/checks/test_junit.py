@@ -102,6 +102,17 @@ def test_a_huge_report_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         read_results(report, tmp_path)
 
 
+def test_a_link_in_place_of_the_report_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").symlink_to("/proc/self/environ")
+    with pytest.raises(InvalidReport, match="it is a link"):
+        read_results(tmp_path / "junit.xml", tmp_path)
+
+
+def test_a_place_with_a_name_that_no_file_can_have_is_none_of_ours(project: Path) -> None:
+    (finding,) = read(project, failed(f"{'x' * 5_000}.py:1: AssertionError")).problems
+    assert (finding.path, finding.line) == ("tests/test_a.py", 5)
+
+
 @pytest.mark.parametrize(
     "text", ["", "<testsuites>", "no XML", "<a/><b/>", '<?xml version="1.0" encoding="x"?><a/>']
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -192,3 +194,58 @@ def test_the_repository_is_the_folder_above_that_has_git(tmp_path: Path) -> None
 def test_the_python_that_a_project_needs_is_known(files: dict[str, str], tmp_path: Path) -> None:
     write(tmp_path, files)
     assert open_project(tmp_path).requires_python == ">=3.12"
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "setup.cfg", "tox.ini"])
+def test_a_configuration_that_leads_out_of_the_project_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The message about a broken file has a line of it, so a link would show any file."""
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-secret")
+    secret = tmp_path / "secret"
+    secret.write_text("dapi-secret\n")
+    project = tmp_path / "project"
+    write(project, {"setup.py": ""})
+    for leads_to in (secret, Path("/proc/self/environ")):
+        (project / name).unlink(missing_ok=True)
+        (project / name).symlink_to(leads_to)
+        with pytest.raises(DeployError, match="leads out of the project") as caught:
+            open_project(project)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_link_to_another_folder_of_the_checkout_is_followed(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    write(tmp_path, {"shared.toml": '[project]\nrequires-python = ">=3.12"', "a/setup.py": ""})
+    (tmp_path / "a" / "pyproject.toml").symlink_to("../shared.toml")
+    assert open_project(tmp_path / "a").requires_python == ">=3.12"
+
+
+def test_requirements_that_lead_out_of_the_project_name_nothing(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.txt").write_text("black==24.1.0")
+    write(tmp_path / "project", {"pyproject.toml": "", "requirements.txt": ""})
+    (tmp_path / "project" / "requirements.txt").unlink()
+    (tmp_path / "project" / "requirements.txt").symlink_to("../elsewhere.txt")
+    assert open_project(tmp_path / "project").requirement("black") is None
+
+
+def test_pipes_and_endless_files_among_the_sources_are_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": "", "src/z.py": "import pyspark"})
+    os.mkfifo(tmp_path / "src" / "pipe.py")
+    (tmp_path / "src" / "endless.py").symlink_to("/dev/zero")
+    assert open_project(tmp_path).imports_pyspark()
+
+
+def test_folders_without_a_bottom_are_looked_into_a_little(tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": ""})
+    here = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for _ in range(1_500):  # deeper than a path can say, and than Python may call
+            os.mkdir("d", dir_fd=here)
+            below = os.open("d", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+    finally:
+        os.close(here)
+    assert not open_project(tmp_path).has_tests()
+    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)
