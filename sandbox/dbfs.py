@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from contextlib import closing
+from functools import partial
 
 from sandbox import paths
 from sandbox.errors import ApiError, JsonObject, invalid_parameter, not_found, permission_denied
@@ -62,11 +63,20 @@ def _exists(given: str) -> ApiError:
     )
 
 
-def _begin_file(call: Call, given: str, *, overwrite: bool) -> str:
-    """Make way for a file and its folders; the stored path."""
+def _begin_file(call: Call, given: str, content: bytes, *, overwrite: bool) -> Node:
+    """Put a file with its folders, unless the path is taken and has to be kept."""
+    check = partial(_make_way, call, given, keep=True)
+    keep = call.workspace.keeps(check, overwrite=overwrite)
+    with call.workspace.store.transaction():
+        path = _make_way(call, given, keep=keep)
+        return call.workspace.tree.write(path, in_memory(content))
+
+
+def _make_way(call: Call, given: str, *, keep: bool) -> str:
+    """The stored path of a file that may be written; its folders are made."""
     path, tree = _path(call, given), call.workspace.tree
     node = tree.get(path)
-    if node is not None and (node.kind == DIRECTORY or not overwrite):
+    if node is not None and (keep or node.kind == DIRECTORY):
         raise _exists(given)
     _make_folders(call, paths.parent(path), given)
     return path
@@ -102,8 +112,7 @@ def put(call: Call) -> JsonObject:
     else:
         content = _bytes(fields.get("contents", ""))
     overwrite = str(fields.get("overwrite", "false")).lower() == "true"
-    path = _begin_file(call, given, overwrite=overwrite)
-    call.workspace.tree.write(path, in_memory(content))
+    _begin_file(call, given, content, overwrite=overwrite)
     return {}
 
 
@@ -111,11 +120,10 @@ def create(call: Call) -> JsonObject:
     """POST dbfs/create: an empty file, and a handle to write to it."""
     body = call.body()
     given = str(required(body, "path", str))
-    path = _begin_file(call, given, overwrite=body.get("overwrite") is True)
+    node = _begin_file(call, given, b"", overwrite=body.get("overwrite") is True)
     store = call.workspace.store
-    node = call.workspace.tree.write(path, in_memory(b""))
     handle = store.next_id()
-    document = {"path": path, "object_id": node.object_id, "used_ms": now_ms()}
+    document = {"path": node.path, "object_id": node.object_id, "used_ms": now_ms()}
     store.put_document(_HANDLES, str(handle), document)
     return {"handle": handle}
 
@@ -183,19 +191,30 @@ def mkdirs(call: Call) -> JsonObject:
 
 
 def move(call: Call) -> JsonObject:
-    """POST dbfs/move: of a file; never onto something that is there."""
+    """POST dbfs/move: of a file; onto a file that is there only where creates are not exclusive."""
     body = call.body()
     source = str(required(body, "source_path", str))
     target = str(required(body, "destination_path", str))
+    check = partial(_movable, call, source, target, keep=True)
+    keep = call.workspace.keeps(check, overwrite=False)
+    with call.workspace.store.transaction():
+        node, path = _movable(call, source, target, keep=keep)
+        call.workspace.tree.delete(path)
+        call.workspace.tree.move(node, path)
+    return {}
+
+
+def _movable(call: Call, source: str, target: str, *, keep: bool) -> tuple[Node, str]:
+    """A file that may be moved, and the stored path of where it goes."""
     node, path = _node(call, source), _path(call, target)
     if node.kind == DIRECTORY:
         raise invalid_parameter("The sandbox moves files, not folders.")
-    if call.workspace.tree.get(path) is not None:
+    there = call.workspace.tree.get(path)
+    if there is not None and (keep or there.kind == DIRECTORY or there == node):
         raise _exists(target)
     if call.workspace.tree.get(paths.parent(path)) is None:
         raise not_found(f"No file or directory exists on path {paths.parent(path)}.")
-    call.workspace.tree.move(node, path)
-    return {}
+    return node, path
 
 
 def delete(call: Call) -> JsonObject:
@@ -212,14 +231,14 @@ def delete(call: Call) -> JsonObject:
 
 _DBFS = "/api/2.0/dbfs"
 ROUTES = (
-    Route("POST", f"{_DBFS}/put", put),
-    Route("POST", f"{_DBFS}/create", create),
+    Route("POST", f"{_DBFS}/put", put, alone=False),
+    Route("POST", f"{_DBFS}/create", create, alone=False),
     Route("POST", f"{_DBFS}/add-block", add_block),
     Route("POST", f"{_DBFS}/close", close),
     Route("GET", f"{_DBFS}/get-status", get_status),
     Route("GET", f"{_DBFS}/list", list_),
     Route("GET", f"{_DBFS}/read", read),
     Route("POST", f"{_DBFS}/mkdirs", mkdirs),
-    Route("POST", f"{_DBFS}/move", move),
+    Route("POST", f"{_DBFS}/move", move, alone=False),
     Route("POST", f"{_DBFS}/delete", delete),
 )

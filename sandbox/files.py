@@ -10,6 +10,7 @@ import base64
 import binascii
 import tempfile
 from contextlib import closing
+from functools import partial
 from typing import IO
 
 from werkzeug.wrappers import Response
@@ -70,23 +71,30 @@ def _write(
         ApiError: 404 missing folder, 403 no right, 409 a file is there, 400 a notebook is there.
     """
     workspace = call.workspace
-    path = _canonical(call, asked)
+    keep = workspace.keeps(partial(_target, call, asked, kind, keep=True), overwrite=overwrite)
     with workspace.store.transaction():
-        above = paths.parent(path)
-        if workspace.tree.get(above) is None and workspace.behaviour.parents == "created":
-            workspace.tree.make_folders(above)
-        if workspace.tree.get(above) is None:
-            raise ApiError(
-                404, "RESOURCE_DOES_NOT_EXIST", f"The parent folder ({above}) does not exist."
-            )
-        node = workspace.tree.get(path)
-        _need_write(call, path, asked, exists=node is not None)
-        keep = not overwrite and workspace.behaviour.exclusive_create == "atomic"
-        if node is not None and node.kind in (NOTEBOOK, DIRECTORY) and node.kind != kind:
-            raise ApiError(400, "", f"Path ({asked}) already exists.")
-        if node is not None and keep:
-            raise ApiError(409, "RESOURCE_ALREADY_EXISTS", f"Path ({asked}) already exists.")
+        path = _target(call, asked, kind, keep=keep)
         return workspace.tree.write(path, content, kind, language)
+
+
+def _target(call: Call, asked: str, kind: str, *, keep: bool) -> str:
+    """The stored path of what is to be written, when it may be."""
+    tree = call.workspace.tree
+    path = _canonical(call, asked)
+    above = paths.parent(path)
+    if tree.get(above) is None and call.workspace.behaviour.parents == "created":
+        tree.make_folders(above)
+    if tree.get(above) is None:
+        raise ApiError(
+            404, "RESOURCE_DOES_NOT_EXIST", f"The parent folder ({above}) does not exist."
+        )
+    node = tree.get(path)
+    _need_write(call, path, asked, exists=node is not None)
+    if node is not None and node.kind in (NOTEBOOK, DIRECTORY) and node.kind != kind:
+        raise ApiError(400, "", f"Path ({asked}) already exists.")
+    if node is not None and keep:
+        raise ApiError(409, "RESOURCE_ALREADY_EXISTS", f"Path ({asked}) already exists.")
+    return path
 
 
 def import_file(call: Call) -> JsonObject:
@@ -244,7 +252,7 @@ def delete(call: Call) -> JsonObject:
 
 ROUTES = (
     Route("POST", "/api/2.0/workspace-files/import-file/<rest:path>", import_file, alone=False),
-    Route("POST", "/api/2.0/workspace/import", import_),
+    Route("POST", "/api/2.0/workspace/import", import_, alone=False),
     Route("GET", "/api/2.0/workspace/export", export),
     Route("POST", "/api/2.0/workspace/mkdirs", mkdirs),
     Route("GET", "/api/2.0/workspace/list", list_),

@@ -321,7 +321,7 @@ class Levers:
         """Call back with method and path before each call that is applied; else as ``watch``.
 
         GET and HEAD are told too; what no endpoint gets to see, for lack of a token or for a fault,
-        is not. The body has arrived, but for calls that stream it, such as uploads.
+        is not.
         """
         return self._workspace.watchers.before(callback)
 

@@ -22,7 +22,7 @@ from sandbox.permissions import MANAGE
 from sandbox.routing import Call, Route, required, whole_number
 from sandbox.store import now_ms
 from sandbox.uploads import Joined, Part, Session, received
-from sandbox.volumes import check_target, need, place
+from sandbox.volumes import check_target, need, place, write
 
 STORAGE = "/storage/"
 """Where the cloud storage answers; no bearer token counts there."""
@@ -54,8 +54,9 @@ def _initiate(call: Call, kind: str) -> JsonObject:
     need(call, volume, MANAGE, "WRITE VOLUME")
     overwrite = call.flag("overwrite", default=True)
     # That a file is there shows only when the upload is completed (CLI libs/upload/files).
-    early = call.workspace.behaviour.upload_conflict == "initiate"
-    check_target(call, path, overwrite=overwrite or not early)
+    behaviour = call.workspace.behaviour
+    early = behaviour.upload_conflict == "initiate" and behaviour.exclusive_create != "ignored"
+    check_target(call, path, keep=early and not overwrite)
     session = call.workspace.uploads.begin(path, call.user.name, overwrite=overwrite)
     field = "resumable_upload" if kind == "resumable" else "multipart_upload"
     return {field: {"session_token": session.token}}
@@ -112,10 +113,7 @@ def _named_parts(session: Session, named: list[object]) -> list[Part]:
 
 
 def _finish(call: Call, session: Session, parts: list[Part]) -> None:
-    store = call.workspace.store
-    with store.transaction():
-        check_target(call, session.path, overwrite=session.overwrite)
-        call.workspace.tree.write(session.path, cast("IO[bytes]", Joined(parts)))
+    write(call, session.path, cast("IO[bytes]", Joined(parts)), overwrite=session.overwrite)
     call.workspace.uploads.end(session.token)
 
 

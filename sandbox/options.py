@@ -58,8 +58,12 @@ class Behaviour:
     """Status for a job that does not exist: both were seen (facts B4)."""
     path_aliases: bool = True
     """/Users is /Workspace/Users, /Shared is /Workspace/Shared (facts A2). Naive: other paths."""
-    exclusive_create: Literal["atomic", "ignored"] = "atomic"
-    """overwrite=false is an atomic create (facts C). Naive: the last writer wins."""
+    exclusive_create: Literal["atomic", "racy", "ignored"] = "atomic"
+    """What overwrite=false and a move in DBFS do about an existing file (facts C; whether it is atomic is
+    unverified): look and write at once; look, and write ``create_gap_ms`` later over whatever is there
+    by then; not look. Naive: the last writer wins."""
+    create_gap_ms: int = 30
+    """How long a "racy" create waits between its look and its write, in milliseconds."""
     parents: Literal["required", "created"] = "required"
     """Uploads need an existing parent folder (facts C). Naive: it is created."""
     delete_guard: bool = True

@@ -97,7 +97,7 @@ class Route:
     """An endpoint: methods, werkzeug rule, handler.
 
     ``alone`` handlers run inside one transaction, so that calls take effect one after the other;
-    those that stream bodies take their own, shorter ones.
+    those that stream bodies, or create files exclusively, take their own, shorter ones.
     """
 
     methods: str

@@ -288,7 +288,7 @@ class _Application:
         else:
             answer = route.handler(call)
         response = answer if isinstance(answer, Response) else json_response(answer)
-        return response, _json_body(request) if route.alone else None
+        return response, _json_body(request)
 
 
 @dataclass

@@ -10,6 +10,8 @@ import re
 import tempfile
 from collections.abc import Iterator
 from email.utils import formatdate
+from functools import partial
+from typing import IO
 
 from werkzeug.wrappers import Response
 
@@ -128,23 +130,27 @@ def upload(call: Call) -> Response:
                 413, "REQUEST_ENTITY_TOO_LARGE", f"The file is larger than {limit} bytes."
             )
         spool.seek(0)
-        with call.workspace.store.transaction():
-            check_target(call, path, overwrite=overwrite)
-            call.workspace.tree.write(path, spool)
+        write(call, path, spool, overwrite=overwrite)
     return _done()
 
 
-def check_target(call: Call, path: str, *, overwrite: bool) -> None:
-    """Refuse a path without its folder, and one that is taken (facts C)."""
+def write(call: Call, path: str, content: IO[bytes], *, overwrite: bool) -> None:
+    """Put a file, unless the path is taken and has to be kept."""
+    check = partial(check_target, call, path, keep=True)
+    keep = call.workspace.keeps(check, overwrite=overwrite)
+    with call.workspace.store.transaction():
+        check_target(call, path, keep=keep)
+        call.workspace.tree.write(path, content)
+
+
+def check_target(call: Call, path: str, *, keep: bool) -> None:
+    """Refuse a path without its folder, and one that is taken (facts C); a file only to ``keep`` it."""
     workspace = call.workspace
     above, node = paths.parent(path), workspace.tree.get(path)
     if workspace.behaviour.parents == "created":
         workspace.tree.make_folders(above)
     _folder(call, above)
-    if node is None:
-        return
-    keep = not overwrite and workspace.behaviour.exclusive_create == "atomic"
-    if keep or node.kind == DIRECTORY:
+    if node is not None and (keep or node.kind == DIRECTORY):
         raise ApiError(
             409,
             "ALREADY_EXISTS",

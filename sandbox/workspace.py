@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from sandbox import paths
 from sandbox.calls import CallRecord, Watchers
@@ -74,6 +75,29 @@ class Workspace:
     def limit(self, limits: Limits) -> None:
         """Turn the documented rate limits on or off; buckets start full."""
         self.rate_limits = RateLimits() if limits == "documented" else None
+
+    def keeps(self, check: Callable[[], object], *, overwrite: bool) -> bool:
+        """Whether a write must look again for what is there, as ``exclusive_create`` plays it.
+
+        A "racy" create looks here, waits, and does not look again. So this must stand before the
+        transaction that writes: others write in the gap.
+
+        Args:
+            check: raises where something is in the way.
+            overwrite: whether an existing file may be replaced.
+        """
+        style = self.behaviour.exclusive_create
+        if overwrite or style == "ignored":
+            return False
+        if style == "racy":
+            with self.store.transaction():
+                check()
+            self.gap()
+        return style == "atomic"
+
+    def gap(self) -> None:
+        """Let the time pass between the look and the write of a racy create."""
+        self.stopping.wait(self.behaviour.create_gap_ms / 1000)
 
     def close(self) -> None:
         """End runs and close the state."""
