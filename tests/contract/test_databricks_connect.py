@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import socket
@@ -15,9 +16,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from deployer import __version__
-from deployer.deployment.ports import Workspace
+from deployer.deployment.ports import Unavailable, Workspace
 from deployer.errors import DeployError, FailureReason
 from deployer.platforms.databricks.connect import checked_host, connect
+from deployer.platforms.databricks.limits import Limits
+from deployer.platforms.databricks.retry import RetryPolicy
+from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from tests.contract.scripted_server import Reply, Seen, Server, serving
 from tests.workspace import workspace
@@ -391,3 +395,36 @@ def test_the_services_of_the_sdk_are_not_imported_and_the_sdk_stays_whole() -> N
         "print(Config is config, w.jobs is not None)\n"
     )
     assert told.splitlines() == ["False False", "True True"]
+
+
+def test_a_patience_that_is_given_holds_for_every_call(workspace: Sandbox) -> None:
+    job_id = workspace.add_job({"name": "n", "tasks": []})
+    workspace.put_file("/Workspace/libs/a.whl", b"PK")
+    silent = Fault(kind="timeout", times=0, seconds=60)
+    with connect(
+        host=workspace.url,
+        token=workspace.token,
+        environ={},
+        policy=RetryPolicy(budget_s=0),
+        read_timeout_s=0.05,
+    ) as found:
+        store = found.store("/Workspace/libs")
+        workspace.set_faults([silent])
+        for call in (
+            lambda: found.jobs.job(job_id),
+            lambda: found.jobs.update(job_id, {"name": "x"}),
+            lambda: store.upload("/Workspace/libs/b.whl", io.BytesIO(b"PK"), 2),
+        ):
+            with pytest.raises(Unavailable, match=r"no answer within 0\.05 s"):
+                call()
+
+
+def test_limits_that_are_given_stand_in_for_the_documented_ones(workspace: Sandbox) -> None:
+    job_id = workspace.add_job({"name": "n", "tasks": []})
+    naps: list[float] = []
+    frozen = Limits(clock=lambda: 0.0, sleep=naps.append)
+    with connect(host=workspace.url, token=workspace.token, environ={}, limits=frozen) as found:
+        for _ in range(20):
+            found.jobs.job(job_id)
+    assert naps
+    assert found.calls()[2] == pytest.approx(sum(naps))

@@ -14,9 +14,13 @@ from typing import Protocol
 import pytest
 
 from deployer.deployment.ports import (
+    RECORD_LIMIT,
     AlreadyExists,
     Denied,
+    LockLost,
     NotFound,
+    Records,
+    Refused,
     Store,
     UsageDocument,
     Workspace,
@@ -27,6 +31,7 @@ from deployer.jobs.places import JsonObject
 FOLDER = "/Workspace/libs/released"
 VOLUME = "/Volumes/main/libs/released"
 DBFS = "dbfs:/libs/released"
+OWN = ".spark-deploy/locks"
 WHEEL = b"PK these are the bytes of a wheel"
 MIB = 1024 * 1024
 
@@ -194,6 +199,49 @@ class JobsSuite:
         assert admin.jobs.may_edit(job_id, admin.identity()) is True
         assert not viewer.identity().admin
         assert viewer.jobs.may_edit(job_id, viewer.identity()) is False
+
+
+class FenceSuite:
+    """`ports.Workspace.jobs_fenced_by`."""
+
+    def test_the_fence_is_asked_before_each_write_and_never_before_a_read(
+        self, world: World
+    ) -> None:
+        job_id = world.add_job({"name": "before", "tasks": [task("a")]})
+        asked: list[object] = []
+        jobs = world.workspace.jobs_fenced_by(lambda: asked.append(world.settings(job_id)["name"]))
+        assert [job.job_id for job in jobs.all_jobs()] == [job_id]
+        assert jobs.job(job_id).settings["name"] == "before"
+        assert jobs.may_edit(job_id, world.workspace.identity()) is True
+        assert asked == []
+        jobs.update(job_id, {"name": "updated"})
+        jobs.reset(job_id, {"name": "reset", "tasks": [task("a")]})
+        assert asked == ["before", "updated"]
+        assert world.settings(job_id)["name"] == "reset"
+
+    def test_a_fence_that_is_down_lets_no_write_through(self, world: World) -> None:
+        job_id = world.add_job({"name": "n", "tasks": [task("a")]})
+        before = world.settings(job_id)
+
+        def lost() -> None:
+            raise LockLost
+
+        jobs = world.workspace.jobs_fenced_by(lost)
+        for write in (jobs.update, jobs.reset):
+            with pytest.raises(LockLost) as raised:
+                write(job_id, {"name": "changed"})
+            assert raised.value.doubtful is False
+        assert world.settings(job_id) == before
+
+    def test_a_fence_is_of_its_own_jobs_alone(self, world: World) -> None:
+        job_id = world.add_job({"name": "n", "tasks": [task("a")]})
+
+        def lost() -> None:
+            raise LockLost
+
+        world.workspace.jobs_fenced_by(lost)
+        world.workspace.jobs.update(job_id, {"name": "changed"})
+        assert world.settings(job_id)["name"] == "changed"
 
 
 class UsageSuite:
@@ -473,6 +521,151 @@ class StoreSuite:
             assert caught.value.problem.remedy
 
 
+class RecordsSuite:
+    """`ports.Records`, for all kinds of root."""
+
+    @pytest.fixture(params=[f"{FOLDER}/{OWN}", f"{VOLUME}/{OWN}", VOLUME, f"{DBFS}/{OWN}"])
+    def records(self, world: World, request: pytest.FixtureRequest) -> Records:
+        """In a folder that is not there yet; the volume itself always is."""
+        world.add_volume("main.libs.released")
+        found = world.workspace.records(request.param, allow_dbfs=True)
+        assert found.folder == request.param
+        return found
+
+    def names(self, records: Records) -> list[str]:
+        return [each.path.removeprefix(f"{records.folder}/") for each in records.listed()]
+
+    def test_a_folder_that_is_not_there_holds_nothing(self, records: Records) -> None:
+        assert records.listed() == ()
+        assert records.read("1.json") is None
+        records.delete("1.json")
+        assert records.listed() == ()
+
+    def test_the_first_create_makes_the_folder_and_the_next_ones_find_it(
+        self, world: World, records: Records
+    ) -> None:
+        records.create("1.json", b'{"n": 1}')
+        records.create("2.json", b'{"n": 2}')
+        assert world.file(f"{records.folder}/1.json") == b'{"n": 1}'
+        assert records.read("1.json") == b'{"n": 1}'
+        assert records.read("2.json") == b'{"n": 2}'
+        assert records.read("3.json") is None
+
+    def test_a_name_can_be_had_once(self, world: World, records: Records) -> None:
+        records.create("1.json", b"mine")
+        for content in (b"yours", b"mine", b""):
+            with pytest.raises(AlreadyExists):
+                records.create("1.json", content)
+        assert world.file(f"{records.folder}/1.json") == b"mine"
+
+    def test_a_name_is_free_again_after_a_delete_and_deleting_twice_is_fine(
+        self, records: Records
+    ) -> None:
+        records.create("1.json", b"first")
+        records.delete("1.json")
+        records.delete("1.json")
+        assert records.read("1.json") is None
+        assert records.listed() == ()
+        records.create("1.json", b"second")
+        assert records.read("1.json") == b"second"
+
+    def test_records_are_listed_by_path_with_sizes_and_the_time_of_the_server(
+        self, world: World, records: Records
+    ) -> None:
+        before = world.workspace.now_ms()
+        for name in ("b.json", "a.json", "B.json", "a-1.json"):
+            records.create(name, name.encode())
+        listed = records.listed()
+        assert self.names(records) == ["B.json", "a-1.json", "a.json", "b.json"]
+        assert [each.size for each in listed] == [6, 8, 6, 6]
+        after = world.workspace.now_ms()
+        for each in listed:
+            # A Date header has whole seconds.
+            assert before - 2000 <= each.modified_ms <= after + 2000
+
+    def test_only_what_lies_right_in_the_folder_is_listed(
+        self, world: World, records: Records
+    ) -> None:
+        world.put_file(f"{records.folder}/deeper/1.json", b"{}")
+        world.put_file(f"{records.folder}/.hidden/deeper/2.json", b"{}")
+        if records.folder != VOLUME:
+            world.put_file(f"{records.folder}-old/3.json", b"{}")
+            world.put_file(f"{records.folder.rpartition('/')[0]}/4.json", b"{}")
+        assert records.listed() == ()
+        records.create("5.json", b"{}")
+        assert self.names(records) == ["5.json"]
+
+    def test_an_empty_record_is_one(self, records: Records) -> None:
+        records.create("1.json", b"")
+        assert records.read("1.json") == b""
+        assert [each.size for each in records.listed()] == [0]
+        with pytest.raises(AlreadyExists):
+            records.create("1.json", b"")
+
+    def test_bytes_of_any_kind_come_back_as_they_are(self, records: Records) -> None:
+        content = bytes(range(256)) * 4097 + "größe\r\n\u2028".encode()
+        records.create("1.json", content)
+        assert records.read("1.json") == content
+
+    @pytest.mark.parametrize(
+        "name", ["a b%20c#d?e&ü+1.json", "...json", "%2e%2e.json", "~a'b.json"]
+    )
+    def test_names_with_strange_characters_are_names(self, records: Records, name: str) -> None:
+        records.create(name, b"{}")
+        with pytest.raises(AlreadyExists):
+            records.create(name, b"{}")
+        assert self.names(records) == [name]
+        assert records.read(name) == b"{}"
+        records.delete(name)
+        assert records.listed() == ()
+
+    @pytest.mark.parametrize("name", ["", ".", "..", "../1.json", "a/1.json", "/1.json"])
+    def test_a_name_leads_nowhere_else(self, records: Records, name: str) -> None:
+        for way in (records.read, records.delete, partial(records.create, content=b"{}")):
+            with pytest.raises(ValueError, match="no name of a file"):
+                way(name)
+
+    def test_more_than_the_limit_is_refused_and_not_stored(
+        self, world: World, records: Records
+    ) -> None:
+        with pytest.raises(Refused, match="larger than 8,388,608 bytes"):
+            records.create("large.json", bytes(RECORD_LIMIT + 1))
+        assert records.read("large.json") is None
+        records.create("exact.json", bytes(RECORD_LIMIT))
+        assert records.read("exact.json") == bytes(RECORD_LIMIT)
+        world.put_file(f"{records.folder}/theirs.json", bytes(RECORD_LIMIT + 1))
+        with pytest.raises(Refused, match="larger than 8,388,608 bytes"):
+            records.read("theirs.json")
+
+    def test_a_missing_volume_is_named_when_records_are_listed_or_created(
+        self, world: World
+    ) -> None:
+        records = world.workspace.records(f"/Volumes/main/libs/nowhere/{OWN}")
+        with pytest.raises(NotFound, match="nowhere"):
+            records.listed()
+        with pytest.raises(NotFound, match="nowhere"):
+            records.create("1.json", b"{}")
+        assert records.read("1.json") is None
+        records.delete("1.json")
+
+    @pytest.mark.parametrize("root", [FOLDER, VOLUME, DBFS])
+    def test_records_in_our_own_folder_are_none_of_the_files_of_the_root(
+        self, world: World, root: str
+    ) -> None:
+        world.add_volume("main.libs.released")
+        world.workspace.records(f"{root}/{OWN}", allow_dbfs=True).create("1.json", b"{}")
+        assert world.workspace.store(root, allow_dbfs=True).files() == ()
+
+    def test_a_folder_in_dbfs_has_to_be_chosen_and_other_paths_are_none(self, world: World) -> None:
+        for given in (f"{DBFS}/{OWN}", "s3://bucket/locks", "locks", "/Workspace", "/Volumes/main"):
+            with pytest.raises(DeployError) as caught:
+                world.workspace.records(given)
+            assert caught.value.reason is FailureReason.ROOT_NOT_ALLOWED
+
+    def test_a_folder_comes_in_one_spelling(self, world: World) -> None:
+        assert world.workspace.records("/Shared//locks/").folder == "/Workspace/Shared/locks"
+
+
 class RightsSuite:
     """Who we are, how we came in, who may write the root, and what time it is there."""
 
@@ -526,7 +719,9 @@ class RightsSuite:
         assert credential.caution == ""
 
 
-class WorkspaceSuite(JobsSuite, UsageSuite, ClustersSuite, StoreSuite, RightsSuite):
+class WorkspaceSuite(
+    JobsSuite, FenceSuite, UsageSuite, ClustersSuite, StoreSuite, RecordsSuite, RightsSuite
+):
     """All of it."""
 
     def test_it_says_where_it_is_and_who_we_are(self, world: World) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from deployer.deployment.ports import AlreadyExists, Refused, Unavailable
+from deployer.deployment.ports import AlreadyExists, NotFound, Refused, Unavailable
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.dbfs import DbfsStore
 from deployer.platforms.databricks.folder_store import FolderStore
+from deployer.platforms.databricks.records import FolderRecords
 from deployer.platforms.databricks.roots import Kind, Root, parse_root
 from deployer.platforms.databricks.transport import Broken, Call, Transport
 from deployer.platforms.databricks.volumes import VolumeStore
@@ -100,6 +101,19 @@ def test_a_file_that_arrived_short_is_deleted_and_not_a_success() -> None:
     with pytest.raises(Refused, match="3 of 5 bytes and was deleted"):
         upload(store, b"hello")
     assert (transport.calls[0], transport.calls[-1]) == ("import-file", "workspace/delete")
+
+
+def test_a_record_that_arrived_short_does_not_count_and_is_deleted() -> None:
+    script: Script = {
+        "PUT": [OK],
+        "HEAD": [Answer(200, {"Content-Length": "4"})],
+        "GET": read_back(b"hell"),
+        "DELETE": [Answer(204)],
+    }
+    store, transport = store_on(VOLUME, script)
+    with pytest.raises(Refused, match="4 of 5 bytes"):
+        FolderRecords(store).create("a.json", b"hello")
+    assert transport.calls == ["PUT", "HEAD", "GET", "DELETE"]
 
 
 @pytest.mark.parametrize(("stored", "size"), [(b"jel", 3), (b"jello!", 6)])
@@ -250,6 +264,36 @@ def test_a_listing_without_sizes_is_completed_file_by_file() -> None:
     assert (found.path, found.size, found.modified_ms) == ("/Workspace/Shared/libs/a.whl", 42, 7)
 
 
+def test_records_are_sorted_whatever_the_order_of_the_service() -> None:
+    listing: JsonObject = {
+        "objects": [
+            {"object_type": "FILE", "path": f"{FOLDER}/{name}", "size": 1, "modified_at": 7}
+            for name in ("b.json", "c.json", "a.json")
+        ]
+    }
+    store, _ = store_on(FOLDER, {"workspace/list": [Answer(200, document=listing)]})
+    paths = [each.path for each in FolderRecords(store).listed()]
+    assert paths == [f"{FOLDER}/{name}" for name in ("a.json", "b.json", "c.json")]
+
+
+@pytest.mark.parametrize(
+    ("root", "route", "listing"),
+    [
+        (
+            FOLDER,
+            "workspace/list",
+            {"objects": [{"object_type": "FILE", "path": FOLDER, "size": 1}]},
+        ),
+        (DBFS, "dbfs/list", {"files": [{"path": "/libs", "is_dir": False, "file_size": 1}]}),
+    ],
+)
+def test_a_file_where_the_folder_should_be_is_no_record(
+    root: str, route: str, listing: JsonObject
+) -> None:
+    store, _ = store_on(root, {route: [Answer(200, document=listing)]})
+    assert FolderRecords(store).listed() == ()
+
+
 def test_notebooks_and_other_objects_are_no_files() -> None:
     kinds = ("NOTEBOOK", "REPO", "LIBRARY", "DASHBOARD", "SOMETHING_NEW")
     listing: JsonObject = {
@@ -280,6 +324,30 @@ def test_hashes_are_those_of_the_whole_download() -> None:
 
     store, _ = store_on(VOLUME, {"fs/files": download})
     assert store.sha256(f"{VOLUME}/a.whl") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(("root", "route"), [(FOLDER, "export"), (VOLUME, "fs/files")])
+def test_a_file_that_is_too_large_is_not_downloaded_to_its_end(root: str, route: str) -> None:
+    taken: list[int] = []
+
+    def chunks() -> Iterator[bytes]:
+        for number in range(100):
+            taken.append(number)
+            yield b"12345"
+
+    store, _ = store_on(root, {route: lambda call: Answer(200, body=call.read(chunks()))})
+    with pytest.raises(Refused, match="larger than 12 bytes"):
+        store.read(f"{root}/a.json", 12)
+    assert len(taken) == 3
+
+
+def test_a_file_in_dbfs_that_is_too_large_is_not_read_at_all_and_a_folder_is_none() -> None:
+    store, transport = store_on(DBFS, {"get-status": [in_dbfs(13), in_dbfs(0, is_dir=True)]})
+    with pytest.raises(Refused, match="larger than 12 bytes"):
+        store.read(f"{DBFS}/a.json", 12)
+    with pytest.raises(NotFound):
+        store.read(f"{DBFS}/a.json", 12)
+    assert transport.calls == ["get-status", "get-status"]
 
 
 @pytest.mark.parametrize(

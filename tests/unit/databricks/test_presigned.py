@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 import traceback
 
 import pytest
@@ -170,3 +171,20 @@ def test_other_calls_are_logged_as_ever(caplog: pytest.LogCaptureFixture) -> Non
         Client(Transport(server.url, dict, {})).get("/api/2.0/anything", Family.OTHER)
     assert "/api/2.0/anything" in caplog.text
     assert SECRET not in caplog.text
+
+
+def test_the_storage_gets_no_more_patience_than_the_workspace_when_one_is_given() -> None:
+    done = threading.Event()
+
+    def silent(_: Seen) -> Reply:
+        done.wait(60)
+        return Reply()
+
+    workspace = Transport("https://w.example.com", dict, {}, 0.05)
+    client = Client(workspace, policy=RetryPolicy(budget_s=0.0), sleep=lambda _: None)
+    with serving(silent) as server:
+        try:
+            with pytest.raises(Unavailable, match=r"no answer within 0\.05 s"):
+                Storage(client).send("PUT", address(server), "PUT of part 1")
+        finally:
+            done.set()
