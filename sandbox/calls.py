@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
+from sandbox.store import StoreClosedError
+
 
 @dataclass(frozen=True)
 class CallRecord:
@@ -98,6 +100,9 @@ class Watchers:
         for callback in told:
             try:
                 callback(*facts)
+            except StoreClosedError:
+                # The sandbox stopped in the middle of it; there is no state left to judge.
+                return
             except BaseException as error:  # noqa: BLE001 - pytest's own failures are no Exceptions
                 with self._lock:
                     self._raised.append(error)

@@ -8,6 +8,7 @@ real workspace.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import IO, Any, Literal
 
 from sandbox import compute, identity, job_rows, oidc, paths, runs
@@ -328,6 +329,13 @@ class Levers:
     def raise_watched(self) -> None:
         """Raise what a callback of ``watch`` or ``before`` raised first, and forget all of it."""
         self._workspace.watchers.raise_first()
+
+    def frozen(self) -> AbstractContextManager[None]:
+        """Let nobody else write while the block runs, so that all its looks see one state.
+
+        The block must not wait for a call: its write would wait for the block.
+        """
+        return self._workspace.store.transaction()
 
     def snapshot(self) -> Mapping[str, Any]:
         """All state in one JSON value, without contents of files."""

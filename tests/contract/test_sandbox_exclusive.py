@@ -151,7 +151,8 @@ def test_a_racy_create_writes_over_what_came_in_its_gap(
         # Another thread, so that a lock that were held in the gap would show.
         other = threading.Thread(target=workspace.put_file, args=(file, b"theirs"))
         other.start()
-        other.join(timeout=60)
+        other.join(timeout=20)
+        assert not other.is_alive()
 
     monkeypatch.setattr(workspace._workspace, "gap", somebody_else)
     assert create(workspace, b"ours")().ok

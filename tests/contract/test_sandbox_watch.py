@@ -144,6 +144,17 @@ class TestAfter:
         assert len(seen) == 1
 
 
+def test_levers_in_a_frozen_block_see_one_state(workspace: Sandbox) -> None:
+    with workspace.frozen():
+        other = threading.Thread(target=create, args=(workspace,))
+        other.start()
+        # The write waits for the block; it can't be seen in it, however long that takes.
+        other.join(timeout=0.2)
+        assert workspace.jobs() == {}
+    other.join(timeout=60)
+    assert len(workspace.jobs()) == 1
+
+
 class TestBefore:
     def test_somebody_edits_a_job_right_before_a_call(self, workspace: Sandbox) -> None:
         job = workspace.add_job({"name": "old"})
