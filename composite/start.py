@@ -20,8 +20,16 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 REQUIREMENTS = REPOSITORY / "requirements" / "runtime.txt"
 
 
-def command() -> list[str]:
-    """What to become. Exits when the packages can't be installed."""
+_SCRIPTS = ("entrypoint.py", "post.py")
+
+
+def command(script: str) -> list[str]:
+    """What to become: the main step, or the one that gives back locks that the main step left.
+
+    Exits when the packages can't be installed, and where nothing was left.
+    """
+    if script == "post.py" and not os.environ.get(_NOTE):
+        sys.exit(0)
     try:
         python = environment(Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir()))
     except subprocess.CalledProcessError as error:
@@ -32,7 +40,27 @@ def command() -> list[str]:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(1)  # cancelled, and nothing was done
-    return [str(python), "-E", "-s", "-u", str(REPOSITORY / "entrypoint.py")]
+    return [str(python), "-E", "-s", "-u", str(REPOSITORY / script)]
+
+
+_NOTE = "STATE_locks"  # what the runner would give to a post step
+
+
+def state_file() -> Path:
+    """Where the main step notes what the last step needs; the runner carries no state between them."""
+    temp = Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir())
+    return temp / "spark-deploy" / "state"
+
+
+def take_note() -> None:
+    """Put the last note of the main step into the environment, as a runner does for a post step."""
+    try:
+        lines = state_file().read_text(encoding="utf-8").splitlines()
+        state_file().unlink()
+    except OSError:
+        return
+    notes = [line for line in lines if line.startswith("[")]  # JSON, between the lines of its frame
+    os.environ[_NOTE] = notes[-1] if notes and notes[-1] != "[]" else ""
 
 
 def as_for_a_container(environ: Mapping[str, str]) -> dict[str, str]:
@@ -75,6 +103,15 @@ def _call(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    argv = command()
+    chosen = sys.argv[1] if sys.argv[1:] else _SCRIPTS[0]
+    if chosen not in _SCRIPTS:
+        sys.exit(f"{chosen} is none of {', '.join(_SCRIPTS)}.")
+    if chosen == "post.py":
+        take_note()
+    argv = command(chosen)
+    if chosen == "entrypoint.py":
+        state_file().parent.mkdir(parents=True, exist_ok=True)
+        state_file().unlink(missing_ok=True)
+        os.environ["GITHUB_STATE"] = str(state_file())
     # The process stays the same one: the runner sends the signals of a cancellation to it alone.
     os.execve(argv[0], argv, as_for_a_container(os.environ))  # noqa: S606 - no shell is what we want

@@ -13,8 +13,10 @@ from deployer.draft import Draft, named_by
 from deployer.library.model import Library
 from deployer.plan.clusters import Stays
 from deployer.plan.elsewhere import Judged, judge
+from deployer.plan.history import History
 from deployer.plan.model import ClusterChange, Plan
 from deployer.plan.planner import Order
+from deployer.plan.retention import Verdict
 from deployer.report import model
 from deployer.report.elsewhere import LISTED, advice
 
@@ -66,6 +68,22 @@ def warn_of_clusters(draft: Draft, stays: Iterable[Stays]) -> None:
     for one in stays:
         name = f" ({one.cluster_name})" if one.cluster_name else ""
         draft.warn(f"Cluster {one.cluster_id}{name} keeps {one.value}: {one.why}.")
+
+
+def warn_of_journal(draft: Draft, history: History) -> None:
+    """Entries of the journal that can't be used (design.md, rule 10)."""
+    for one in history.unread:
+        draft.warn(f"{one[0].upper()}{one[1:]}. It is left out.")
+
+
+def warn_of_first(draft: Draft, verdicts: Iterable[Verdict], removing: bool) -> None:  # noqa: FBT001
+    """What the first deployment to a root would have removed (design.md, rule 7)."""
+    going = sum(one.goes for one in verdicts)
+    if going and draft.settings.cleanup and not removing:
+        draft.warn(
+            f"This is the first deployment to this root, so it removes nothing: {going} unused old versions "
+            "are listed only, and later deployments remove them."
+        )
 
 
 def tell_elsewhere(

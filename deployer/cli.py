@@ -93,6 +93,7 @@ _MODE_HELP = {
     Mode.CHECK: "lint, test and build the project",
     Mode.PLAN: "show what a deployment would change, and change nothing",
     Mode.DEPLOY: "upload the library and move the jobs",
+    Mode.ROLLBACK: "move the jobs back to what they named before a deployment",
     Mode.UPLOAD: "upload the library only",
     Mode.CLEANUP: "remove old versions that nothing uses",
     Mode.STATUS: "list the library references of the workspace",

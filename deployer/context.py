@@ -27,6 +27,10 @@ class RunContext:
     ref: str = ""
     repository: str = ""
     run_url: str = ""
+    run: str = ""  # one job of one run, the same for its re-runs; "" outside GitHub
+    attempt: int = 0
+    runner: str = ""
+    state_file: Path | None = None
     id_token: bool = False  # whether the job may ask GitHub for OIDC tokens (fact 27)
     host_folders: tuple[tuple[Path, Path], ...] = ()  # (as we see it, as later steps see it)
 
@@ -54,6 +58,12 @@ class RunContext:
                 and environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
             ),
             run_url=f"{server}/{repository}/actions/runs/{run_id}" if repository and run_id else "",
+            run=f"{server}/{repository}/{run_id}/{environ.get('GITHUB_JOB', '')}"
+            if repository and run_id
+            else "",
+            attempt=_number(environ.get("GITHUB_RUN_ATTEMPT", "")),
+            runner=environ.get("RUNNER_NAME", "") if on_github else "",
+            state_file=_path(environ, "GITHUB_STATE") if on_github else None,
         )
 
     def with_host_paths(self, text: str) -> RunContext:
@@ -79,6 +89,10 @@ def _host_folders(text: str, inside: Mapping[str, Path]) -> Iterator[tuple[Path,
         name, _, folder = part.partition("=")
         if name in inside and folder.startswith("/"):
             yield inside[name], Path(folder)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0  # noqa: PLR2004
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:

@@ -16,6 +16,7 @@ class Mode(StrEnum):
     CHECK = "check"
     PLAN = "plan"
     DEPLOY = "deploy"
+    ROLLBACK = "rollback"
     UPLOAD = "upload"
     CLEANUP = "cleanup"
     STATUS = "status"
@@ -75,8 +76,9 @@ INPUTS: tuple[Input, ...] = (
     Input(
         "mode",
         "What to do: `check` lints, tests and builds `project`; `plan` shows what a deployment would "
-        "change and changes nothing; `deploy` uploads the library and moves the jobs; `upload` only "
-        "uploads; `cleanup` only removes old versions that nothing uses; `status` lists the library "
+        "change and changes nothing; `deploy` uploads the library and moves the jobs; `rollback` moves the "
+        "jobs back to what they named before a deployment, from its journal; `upload` only uploads; "
+        "`cleanup` only removes old versions that nothing uses; `status` lists the library "
         "references of the workspace; `doctor` checks credentials, rights and the root, and changes "
         "nothing; `configure` writes a first `spark-deploy.yml` and workflow, and asks no workspace.",
         InputType.CHOICE,
@@ -108,6 +110,16 @@ INPUTS: tuple[Input, ...] = (
         "Where released libraries live: a volume or workspace folder that only the deployer may write, "
         "such as `/Volumes/main/libraries/released`. Nothing outside is rewired or removed.",
         in_file=True,
+    ),
+    Input(
+        "to",
+        "For `mode: rollback`: `previous` (the state before the last deployment, the default), or a version "
+        "or the id of a deployment (the state right after it). With `mode: plan` it shows what such a "
+        "rollback would change.",
+    ),
+    Input(
+        "library",
+        "For a rollback: the name of the library; needed only where `root` has several.",
     ),
     Input(
         "folder",
@@ -208,7 +220,50 @@ INPUTS: tuple[Input, ...] = (
     ),
     Input(
         "expected-plan-digest",
-        "The `plan-digest` that was approved: `deploy` refuses any other plan.",
+        "The `plan-digest` that was approved: `deploy` and `rollback` refuse any other plan.",
+    ),
+    Input(
+        "approved-plan",
+        "Path of the `report.json` of the approved plan, relative to the workspace. Its digest is then the "
+        "expected one, and a refusal shows what differs.",
+    ),
+    Input(
+        "on-failure",
+        "What happens when a job does not move: `rollback` moves those back that had moved, `stop` leaves "
+        "them and begins no further one, `continue` goes on with the others. The run fails in each case.",
+        InputType.CHOICE,
+        "rollback",
+        ("rollback", "stop", "continue"),
+        in_file=True,
+    ),
+    Input(
+        "lock-timeout",
+        "How long to wait while another run deploys the same library, or moves jobs of the same workspace, "
+        "such as `10m`; `0` refuses at once.",
+        InputType.DURATION,
+        "10m",
+        in_file=True,
+    ),
+    Input(
+        "lock-expiry",
+        "After how long without a sign of life a lock is void, such as `2m`; its holder died. From `1s` to "
+        "`1h`.",
+        InputType.DURATION,
+        "2m",
+        in_file=True,
+    ),
+    Input(
+        "lock-path",
+        "Folder of the lock that lets one run at a time move jobs; default: below `root`. Give all roots of "
+        "one workspace the same one.",
+        in_file=True,
+    ),
+    Input(
+        "force-unlock",
+        "Whether to take a lock from whoever holds it. Only when that run is surely dead: else two write at "
+        "once.",
+        InputType.BOOLEAN,
+        "false",
     ),
     Input(
         "databricks-host",

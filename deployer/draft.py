@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from deployer.approval import Approval, approval_of
+from deployer.contract import Mode
 from deployer.deployment.apply import Applied, State, unverified
 from deployer.deployment.clusters import Updated
 from deployer.deployment.ports import Identity, Workspace
@@ -19,9 +20,9 @@ from deployer.errors import DeployError, ExitCode, FailureReason, Problem, exit_
 from deployer.jobs.inventory import Job
 from deployer.jobs.references import Reference
 from deployer.library.model import Library
-from deployer.library.names import NameProblem
+from deployer.library.names import NameProblem, parse_file_name
 from deployer.narrator import Narrator
-from deployer.plan.model import Plan
+from deployer.plan.model import Plan, Target
 from deployer.plan.retention import Verdict
 from deployer.report import model
 from deployer.settings import Settings
@@ -77,6 +78,14 @@ class Draft:
             remote_path=remote_path,
             size=library.size,
         )
+
+    def note_way_back(self, name: str, target: Target) -> None:
+        """The library of a rollback, with the newest file that jobs name again; it is not here."""
+        file = target.path.rsplit("/", 1)[-1]
+        parsed = parse_file_name(file)
+        one = parsed.certain if parsed is not None else None
+        version = str(one.version) if one is not None and one.version is not None else ""
+        self.library = model.Library(name, version, target.sha256, "", target.path, target.size)
 
     def note_identity(self, identity: Identity) -> None:
         """Who the workspace says we are."""
@@ -248,6 +257,7 @@ class Draft:
             api=model.ApiUse(*calls),
             host=self.workspace.host if self.workspace else "",
             root=self.settings.root,
+            back_to=self.settings.to or ("previous" if self.settings.mode is Mode.ROLLBACK else ""),
         )
 
 
@@ -269,12 +279,13 @@ def _with_jobs(
     for one in applied:
         outcome = model.JobOutcome(one.rewire.job_id, one.rewire.job_name, one.detail)
         by_state[one.state].append(outcome)
-    failed = (State.DENIED, State.FAILED, State.UNANSWERED)
+    failed = (State.DENIED, State.FAILED, State.STAYS, State.UNANSWERED)
     return replace(
         deployment,
         applied=(*by_state[State.WRITTEN], *by_state[State.ALREADY]),
         drifted=(*by_state[State.DRIFTED], *by_state[State.GONE]),
         failed=tuple(outcome for state in failed for outcome in by_state[state]),
+        rolled_back=tuple(by_state[State.MOVED_BACK]),
         pending=tuple(by_state[State.PENDING]),
     )
 

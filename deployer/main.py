@@ -7,11 +7,12 @@ reading the environment is the doors' business, deciding is the pipeline's.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
+import socket
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,14 +24,19 @@ from deployer.checks.toolbox import Toolbox
 from deployer.context import RunContext
 from deployer.contract import Mode
 from deployer.delivery import Delivery, Streams
+from deployer.deployment.claims import Holder
+from deployer.deployment.holding import API_ERRORS, Me, Taken
+from deployer.deployment.lock import Lock
 from deployer.deployment.ports import Interrupted, Workspace
-from deployer.doors import Doors
+from deployer.doors import Doors, Origin
 from deployer.draft import Draft, outcome_of
 from deployer.errors import DeployError, ExitCode, FailureReason, exit_code, fail
 from deployer.gh.core import Actions, CommandFiles
+from deployer.leftover import LockNotes
 from deployer.narrator import Narrator
 from deployer.narrators import ActionsNarrator, TerminalNarrator
 from deployer.ownership import give_back, make_folder
+from deployer.process import is_alive, machine, this_process
 from deployer.redaction import Redactor, secrets_in
 from deployer.report.model import Check, Failure, Report
 from deployer.request import read_request
@@ -51,10 +57,36 @@ def perform(
 
     `stop` is one that listens for signals already; without it this does.
     """
+    run = _run_of(texts, environ, context, streams, warnings=warnings, stop=stop)
+    return run.to_its_end()
+
+
+def give_back_locks(
+    left: Sequence[Taken],
+    texts: Mapping[str, str],
+    *,
+    environ: Mapping[str, str],
+    context: RunContext,
+    streams: Streams,
+) -> None:
+    """The action's post step: give back locks that the main step had to leave. Never raises."""
+    _run_of(texts, environ, context, streams).give_back(left)
+
+
+def _run_of(
+    texts: Mapping[str, str],
+    environ: Mapping[str, str],
+    context: RunContext,
+    streams: Streams,
+    *,
+    warnings: Sequence[str] = (),
+    stop: Stop | None = None,
+) -> _Run:
     redactor = Redactor.of([*_given_secrets(texts), *secrets_in(environ)])
     debug = context.debug or texts.get("log-level") == "debug"
     log = streams.stderr if streams.json_output or not context.on_github else streams.stdout
-    actions = Actions(CommandFiles(context.output_file, context.summary_file), log)
+    files = CommandFiles(context.output_file, context.summary_file, context.state_file)
+    actions = Actions(files, log)
     if context.on_github:
         for secret in _given_secrets(texts):
             actions.mask(secret)
@@ -65,8 +97,7 @@ def perform(
     )
     at_home = context.with_host_paths(texts.get("host-paths", ""))
     delivery = Delivery(at_home, streams, actions, redactor, narrator)
-    run = _Run(texts, environ, context, narrator, warnings, stop or Stop(), delivery)
-    return run.to_its_end()
+    return _Run(texts, environ, context, narrator, warnings, stop or Stop(), delivery)
 
 
 @dataclass
@@ -94,6 +125,20 @@ class _Run:
                 threading.Event().wait()  # the last word is being said, and ends the process
             return self._deliver(report)
 
+    def give_back(self, left: Sequence[Taken]) -> None:
+        """Give back the locks that an earlier step of this job left; what fails is told, and no more."""
+        try:
+            settings = self._settings()
+            with ExitStack() as opened:
+                workspace = self._connect(settings.credentials, opened)
+                me = Me(self._holder(), lambda: secrets.token_hex(8), self._pause, workspace.now_ms)
+                for one in left:
+                    records = workspace.records(one.folder, allow_dbfs=settings.allow_dbfs)
+                    if Lock(records, me).release_left(one):
+                        self.narrator.info(f"The lock in {one.folder} was given back.")
+        except (DeployError, Interrupted, *API_ERRORS) as error:
+            self.narrator.info(f"A lock could not be given back, and is void soon: {error}")
+
     def _settings(self) -> Settings:
         request = read_request(self.texts, self.environ, self.context.workspace)
         if request.told:
@@ -119,14 +164,34 @@ class _Run:
                 connect=lambda credentials: self._connect(credentials, opened),
                 check=self._check,
                 stopped=self.stop.asked,
-                new_id=lambda: (
-                    f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
-                ),
+                new_id=lambda: secrets.token_hex(4),
                 now_ms=lambda: int(time.time() * 1000),
                 watch=self._watch,
                 id_token=self.context.id_token if self.context.on_github else None,
+                origin=Origin(self._actor(), self.context.sha, self.context.run_url),
+                holder=self._holder(),
+                alive=is_alive,
+                pause=self._pause,
+                on_lock=LockNotes(self.delivery.actions.save_state),
             )
             return pipeline.run(settings, doors, self.narrator, self.warnings)
+
+    def _actor(self) -> str:
+        """Who started the run: the account on GitHub, elsewhere the user of the machine."""
+        user = self.environ.get("USER") or self.environ.get("LOGNAME") or "somebody"
+        return self.context.actor or f"{user} on {socket.gethostname()}"
+
+    def _holder(self) -> Holder:
+        """Who holds the locks of this run."""
+        return Holder(
+            name=self._actor(),
+            run_url=self.context.run_url,
+            run=self.context.run,
+            attempt=self.context.attempt,
+            runner=self.context.runner,
+            machine=machine(),
+            process=this_process(),
+        )
 
     def _watch(self, draft: Draft) -> None:
         self.draft = draft

@@ -11,22 +11,11 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from deployer.advice import list_elsewhere, warn_if_blind
-from deployer.approval import Approval, approval_of
-from deployer.changes import (
-    clean_up,
-    fail_if_not_moved,
-    fail_if_not_updated,
-    remove,
-    rewire,
-    stop_if_asked,
-    update_clusters,
-    upload_library,
-    verified,
-)
+from deployer.changes import remove
 from deployer.configure import write_first_files
 from deployer.contract import Mode
+from deployer.deploying import WRITER, Deployment
 from deployer.deployment import upload
-from deployer.deployment.apply import Applied, State, unverified
 from deployer.deployment.ports import (
     Denied,
     Interrupted,
@@ -41,21 +30,23 @@ from deployer.doctor.examination import examine
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
+from deployer.gate import approved
+from deployer.locking import held, writer_lock
 from deployer.narrator import Narrator
 from deployer.obtain import given_library, obtain_library
-from deployer.plan.model import Plan
-from deployer.plan.retention import Verdict, decide, lines_of
+from deployer.planning import planned, verdicts_on_all
 from deployer.report.model import Outcome, Report
+from deployer.rollback import plan_rollback, roll_back
 from deployer.settings import Settings
 from deployer.survey import (
     connect,
     counting,
     files_in,
-    keeping,
     look,
-    planned,
     scan_for,
     survey,
+    survey_again,
+    warn_if_locked,
 )
 
 
@@ -96,43 +87,28 @@ def _check(draft: Draft, doors: Doors) -> Outcome:
 
 
 def _plan(draft: Draft, doors: Doors) -> Outcome:
+    if draft.settings.to:
+        return plan_rollback(draft, doors)
     scene = survey(draft, doors)
-    plan, verdicts = planned(draft, scene)
-    removals = draft.settings.cleanup and any(one.goes for one in verdicts)
-    changes = plan.upload or plan.rewires or plan.clusters or removals
+    warn_if_locked(draft, scene)
+    plan = planned(draft, scene)
+    changes = plan.plan.upload or plan.plan.rewires or plan.plan.clusters or plan.going
     return Outcome.SUCCEEDED if changes else Outcome.NOTHING_TO_DO
 
 
 def _deploy(draft: Draft, doors: Doors) -> Outcome:
     scene = survey(draft, doors)
-    plan, verdicts = planned(draft, scene)
-    approved = _approved(plan, verdicts, draft.settings.approval)
-    deployment_id = doors.new_id()
-    waiting = [Applied(one, State.PENDING) for one in plan.rewires]
-    draft.note_applied(deployment_id, waiting, uploaded=False)
-    stop_if_asked(doors)
-
-    if plan.upload:
-        upload_library(draft, doors, scene)
-        draft.narrator.info(f"new library {scene.order.library.file_name} loaded")
-    draft.note_applied(deployment_id, waiting, uploaded=plan.upload)
-
-    going = {one.stored.path for one in verdicts if one.goes and approved.allows(one.stored.path)}
-    if not (plan.rewires or plan.clusters or going):
-        return Outcome.SUCCEEDED if plan.upload else Outcome.NOTHING_TO_DO
-    applied = rewire(draft, doors, scene, plan)
-    draft.note_applied(deployment_id, unverified(applied), uploaded=plan.upload)
-    stop_if_asked(doors)
-    fresh, applied = verified(draft, scene, applied)
-    draft.note_applied(deployment_id, applied, uploaded=plan.upload)
-    fail_if_not_moved(draft, applied)
-
-    updated = update_clusters(draft, doors, scene, plan)
-    stop_if_asked(doors)
-    fail_if_not_updated(draft, updated)
-    removed = clean_up(draft, doors, scene, fresh, going)
-    changed = plan.upload or plan.rewires or plan.clusters or removed
-    return Outcome.SUCCEEDED if changed else Outcome.NOTHING_TO_DO
+    plan = planned(draft, scene)
+    allowed = approved(draft.settings, doors.workspace_folder, plan.plan, plan.going)
+    if not plan.has_work:
+        draft.note_applied("", (), uploaded=False)
+        return Outcome.NOTHING_TO_DO
+    with held(draft, doors, scene.lock, f"{scene.order.library.display_name} in its root") as lock:
+        if lock.taken.number != scene.lock_number + 1:  # somebody else deployed since we looked
+            scene = survey_again(draft, scene)
+            plan = planned(draft, scene)
+            allowed = approved(draft.settings, doors.workspace_folder, plan.plan, plan.going)
+        return Deployment(draft, doors, scene, plan, lock).carry_out(allowed)
 
 
 def _upload(draft: Draft, doors: Doors) -> Outcome:
@@ -154,27 +130,29 @@ def _upload(draft: Draft, doors: Doors) -> Outcome:
 
 
 def _cleanup(draft: Draft, doors: Doors) -> Outcome:
-    """Remove old versions of one library (with `wheel`) or of every library in the root."""
+    """Remove old versions of one library (with `wheel`) or of every library in the root.
+
+    It is the only writer meanwhile: what a deployment just uploaded, or a rollback is about to name, stays.
+    """
     library = given_library(draft, doors)[0] if draft.settings.wheel else None
     workspace, identity = connect(draft, doors)
     store = workspace.store(draft.settings.root, allow_dbfs=draft.settings.allow_dbfs)
-    with draft.phase("scan", "Read the jobs"):
-        files = files_in(draft, store)
-        scan = scan_jobs(
-            workspace.jobs,
-            store.root,
-            keep=mentions_library_files,
-            on_seen=counting(draft),
-        )
-    users = users_of_files(scan, (), look(draft, workspace, scan, store.root, library), identity)
-    wanted = None if library is None else (library.distribution, library.version)
-    verdicts: list[Verdict] = []
-    for current, stored in lines_of([(one.path, one.modified_ms) for one in files], wanted):
-        verdicts += decide(current, stored, users, keeping(draft, workspace))
-    draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
     draft.note_applied(doors.new_id(), (), uploaded=False)
-    going = [one.stored for one in verdicts if one.goes] if draft.settings.cleanup else []
-    return Outcome.SUCCEEDED if remove(draft, doors, store, going) else Outcome.NOTHING_TO_DO
+    if not files_in(draft, store):
+        return Outcome.NOTHING_TO_DO
+    with held(draft, doors, writer_lock(draft, doors, workspace, store.root), WRITER) as lock:
+        with draft.phase("scan", "Read the jobs"):
+            scan = scan_jobs(
+                workspace.jobs, store.root, keep=mentions_library_files, on_seen=counting(draft)
+            )
+        users = users_of_files(
+            scan, (), look(draft, workspace, scan, store.root, library), identity
+        )
+        verdicts = verdicts_on_all(draft, workspace, store, library, users)
+        draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
+        going = [one.stored for one in verdicts if one.goes] if draft.settings.cleanup else []
+        removed = remove(draft, doors, store, going, lock.check)
+    return Outcome.SUCCEEDED if removed else Outcome.NOTHING_TO_DO
 
 
 def _status(draft: Draft, doors: Doors) -> Outcome:
@@ -205,24 +183,10 @@ _STORIES: dict[Mode, Callable[[Draft, Doors], Outcome]] = {
     Mode.CHECK: _check,
     Mode.PLAN: _plan,
     Mode.DEPLOY: _deploy,
+    Mode.ROLLBACK: roll_back,
     Mode.UPLOAD: _upload,
     Mode.CLEANUP: _cleanup,
     Mode.STATUS: _status,
     Mode.DOCTOR: _doctor,
     Mode.CONFIGURE: _configure,
 }
-
-
-def _approved(plan: Plan, verdicts: Sequence[Verdict], expected: Approval | None) -> Approval:
-    """What may be done: what was approved, or all of the plan where no approval is asked for."""
-    if expected is None:
-        return approval_of(plan.digest, (one.stored.path for one in verdicts if one.goes))
-    if expected.digest != plan.digest:
-        raise fail(
-            FailureReason.PLAN_CHANGED,
-            "The plan is not the one that was approved; nothing was changed.",
-            detail=f"Approved: {expected.digest}. Now: {plan.digest}.",
-            remedy="Read the new plan in the report, and approve its digest. After a run that stopped "
-            "halfway, plan again: what is left to do is another plan.",
-        )
-    return expected

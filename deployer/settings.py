@@ -21,7 +21,8 @@ _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 _DURATION = re.compile(r"([0-9]{1,9}) *([smhd])|0")  # whoever writes 7 may mean days
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-NEEDS_ROOT = frozenset({Mode.PLAN, Mode.DEPLOY, Mode.CLEANUP})
+NEEDS_ROOT = frozenset({Mode.PLAN, Mode.DEPLOY, Mode.ROLLBACK, Mode.CLEANUP})
+_SHORTEST_EXPIRY_S, _LONGEST_EXPIRY_S = 1, 3600
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,14 @@ class Settings:
     checks: bool
     check_timeout_s: int
     approval: Approval | None
+    approved_plan: str
+    to: str
+    library: str
+    on_failure: str
+    lock_timeout_s: int
+    lock_expiry_s: int
+    lock_path: str
+    force_unlock: bool
     credentials: Credentials
     log_level: str
     report_path: str
@@ -111,6 +120,14 @@ def _read(reader: _Reader) -> Settings:
         checks=reader.boolean("checks"),
         check_timeout_s=reader.duration("check-timeout"),
         approval=reader.approval("expected-plan-digest"),
+        approved_plan=reader.text("approved-plan"),
+        to=reader.text("to"),
+        library=reader.text("library"),
+        on_failure=reader.choice("on-failure"),
+        lock_timeout_s=reader.duration("lock-timeout"),
+        lock_expiry_s=reader.duration("lock-expiry", _SHORTEST_EXPIRY_S, _LONGEST_EXPIRY_S),
+        lock_path=reader.text("lock-path"),
+        force_unlock=reader.boolean("force-unlock"),
         credentials=Credentials(
             host=reader.text("databricks-host"),
             token=reader.text("databricks-token"),
@@ -170,13 +187,17 @@ class _Reader:
         self._wrong(declared, text, "It takes a whole number from 0.")
         return 0
 
-    def duration(self, name: str) -> int:
+    def duration(self, name: str, least: int = 0, most: int | None = None) -> int:
         text, declared = self.text(name), input_named(name)
         found = _DURATION.fullmatch(text)
         if found is None:
             self._wrong(declared, text, "It takes a number with s, m, h or d, such as `12h`.")
-            return 0
-        return int(found[1]) * _SECONDS[found[2]] if found[1] else 0
+            return least
+        seconds = int(found[1]) * _SECONDS[found[2]] if found[1] else 0
+        if seconds < least or (most is not None and seconds > most):
+            self._wrong(declared, text, f"It takes {least} to {most} seconds.")
+            return least
+        return seconds
 
     def approval(self, name: str) -> Approval | None:
         text = self.text(name).lower().removeprefix("sha256:")
@@ -221,6 +242,15 @@ def _contradictions(settings: Settings, earlier: list[Problem]) -> list[Problem]
         found.append(_missing("folder", settings.mode, "/Volumes/main/libraries/try-out"))
     if settings.policy == "exact" and not settings.from_versions:
         found.append(_missing("from-versions", settings.mode, "1.4.0, 1.4.1"))
+    if settings.to and settings.mode not in {Mode.PLAN, Mode.ROLLBACK}:
+        found.append(
+            Problem(
+                FailureReason.INVALID_INPUT,
+                f"`to: {settings.to}` means nothing for `mode: {settings.mode.value}`.",
+                "Only a rollback, or the plan of one, goes back to something.",
+                "Give `mode: rollback`, or leave `to` out.",
+            )
+        )
     if settings.credentials.token and settings.credentials.client_secret:
         found.append(
             Problem(

@@ -5,20 +5,21 @@ Owns the reading half of a deployment. Must not change the workspace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deployer.advice import (
-    tell_elsewhere,
     warn_if_blind,
-    warn_if_unknown,
-    warn_of_clusters,
+    warn_of_journal,
     warn_of_root,
     warn_of_unread,
 )
 from deployer.deployment.elsewhere import Elsewhere, Looking, look_elsewhere
+from deployer.deployment.journal import Journal
+from deployer.deployment.lock import Lock
 from deployer.deployment.ports import (
+    OWN_FOLDER,
     ClusterListing,
     Denied,
     Identity,
@@ -29,23 +30,26 @@ from deployer.deployment.ports import (
 )
 from deployer.deployment.scan import Scan, scan_jobs
 from deployer.deployment.upload import is_stored, root_unavailable
-from deployer.deployment.users import users_of_files
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import FailureReason, Problem, fail, gather, raise_if_any
 from deployer.library.model import Library
+from deployer.locking import library_lock
 from deployer.obtain import built_library, given_library
-from deployer.plan.clusters import decide_clusters
-from deployer.plan.model import ClusterChange, Plan, Rewire
-from deployer.plan.planner import Order, asks_for_runtimes, make_plan, names_library
+from deployer.plan.history import (
+    History,
+)
+from deployer.plan.planner import Order, asks_for_runtimes, names_library
 from deployer.plan.policy import Policy, Rule
-from deployer.plan.retention import Keeping, Users, Verdict, decide, versions_of
 from deployer.settings import Settings
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a plan is made from."""
+    """What a plan is made from.
+
+    `lock_number` is the last number of the library's lock when the look began; see `Lock.number`.
+    """
 
     order: Order
     file: Path
@@ -56,6 +60,10 @@ class Scene:
     scan: Scan
     elsewhere: Elsewhere
     clusters: ClusterListing
+    journal: Journal
+    history: History
+    lock: Lock
+    lock_number: int
 
 
 def connect(draft: Draft, doors: Doors) -> tuple[Workspace, Identity]:
@@ -89,17 +97,88 @@ def survey(draft: Draft, doors: Doors) -> Scene:
         raise_if_any(problems)
     store = workspace.store(draft.settings.root, allow_dbfs=draft.settings.allow_dbfs)
     draft.note_library(library, str(file), f"{store.root}/{library.file_name}")
+    lock = library_lock(draft, doors, workspace, store.root, library.distribution)
+    return _looked(draft, _Ground(library, file, workspace, identity, store, lock))
+
+
+def survey_again(draft: Draft, scene: Scene) -> Scene:
+    """The same library in the workspace as it is now: somebody may have changed it meanwhile."""
+    ground = _Ground(
+        scene.order.library, scene.file, scene.workspace, scene.identity, scene.store, scene.lock
+    )
+    return _looked(draft, ground)
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What a look needs."""
+
+    library: Library
+    file: Path
+    workspace: Workspace
+    identity: Identity
+    store: Store
+    lock: Lock
+
+
+def journal_of(draft: Draft, workspace: Workspace, root: str) -> Journal:
+    """The journal of a root."""
+    folder = f"{root}/{OWN_FOLDER}/journal"
+    return Journal(workspace.records(folder, allow_dbfs=draft.settings.allow_dbfs), root)
+
+
+def _looked(draft: Draft, ground: _Ground) -> Scene:
+    """One look at root, journal, jobs and whatever else may name the library."""
+    library, workspace, store = ground.library, ground.workspace, ground.store
     with draft.phase("scan", "Read the root and the jobs"):
         files = files_in(draft, store)
-        stored = is_stored(store, library, files)
+        number = ground.lock.number()
+        journal = journal_of(draft, workspace, store.root)
+        history = journal.history(library.distribution)
+        warn_of_journal(draft, history)
+        stored = is_stored(store, library, files, _recorded(journal, library, history))
         order = Order(library, store.root, _policy(draft.settings), stored)
         scan = scan_for(draft, workspace, store.root, library)
         if asks_for_runtimes(order, scan.jobs):
             order = replace(order, runtimes=workspace.usage.runtimes())
     elsewhere = look(draft, workspace, scan, store.root, library)
-    warn_if_blind(draft, identity)
-    clusters = _clusters(draft, workspace)
-    return Scene(order, file, workspace, identity, store, files, scan, elsewhere, clusters)
+    warn_if_blind(draft, ground.identity)
+    return Scene(
+        order=order,
+        file=ground.file,
+        workspace=workspace,
+        identity=ground.identity,
+        store=store,
+        files=files,
+        scan=scan,
+        elsewhere=elsewhere,
+        clusters=_clusters(draft, workspace),
+        journal=journal,
+        history=history,
+        lock=ground.lock,
+        lock_number=number,
+    )
+
+
+def warn_if_locked(draft: Draft, scene: Scene) -> None:
+    """A deployment that is under way, or that died: the plan may be out of date soon."""
+    if scene.lock_number < 0:
+        draft.warn(
+            "Another run deploys this library right now, or died while it did: its lock is not given back, "
+            "and this plan may change."
+        )
+
+
+def _recorded(
+    journal: Journal, library: Library, history: History
+) -> Callable[[str], frozenset[str]]:
+    """What the journal recorded of a path: usually in its last entries, and else somewhere in all."""
+
+    def recorded(path: str) -> frozenset[str]:
+        known = history.recorded(path)
+        return known or journal.history(library.distribution, deep=True).recorded(path)
+
+    return recorded
 
 
 def _clusters(draft: Draft, workspace: Workspace) -> ClusterListing:
@@ -138,44 +217,6 @@ def scan_for(draft: Draft, workspace: Workspace, root: str, library: Library | N
     )
 
 
-def planned(draft: Draft, scene: Scene) -> tuple[Plan, tuple[Verdict, ...]]:
-    """The plan, and what becomes of each stored version once it is applied."""
-    with draft.phase("plan", "Plan"):
-        clusters = decide_clusters(
-            scene.order,
-            scene.clusters.clusters,
-            scene.clusters.policies,
-            restart=draft.settings.clusters == "restart",
-        )
-        warn_of_clusters(draft, clusters.stays)
-        plan = _plan_with_rights(scene, clusters.changes)
-        draft.note_plan(plan, scene.scan.jobs_seen)
-        tell_elsewhere(draft, scene.elsewhere, scene.order, plan.clusters)
-        users = users_after(scene, scene.scan, plan.rewires, scene.elsewhere)
-        verdicts = verdicts_on(draft, scene.workspace, scene.order, scene.files, users)
-        draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
-        approval = draft.note_approval(plan.digest)
-        warn_if_unknown(draft, scene.order.library, plan)
-        for one in plan.untouched:
-            draft.narrator.debug(f"job {one.job_id} {one.pointer}: {one.reason.value} {one.note}")
-        draft.narrator.info(
-            f"{len(plan.rewires)} of {scene.scan.jobs_seen} jobs move; plan digest {approval}"
-        )
-    return plan, verdicts
-
-
-def _plan_with_rights(scene: Scene, clusters: Sequence[ClusterChange]) -> Plan:
-    """The plan; who is no admin asks first which of the jobs may be edited, so that it says so."""
-    plan = make_plan(scene.order, scene.scan.jobs, clusters)
-    if scene.identity.admin or not plan.rewires:
-        return plan
-    rights = {
-        one.job_id: scene.workspace.jobs.may_edit(one.job_id, scene.identity) is not False
-        for one in plan.rewires
-    }
-    return make_plan(replace(scene.order, may_edit=rights), scene.scan.jobs, clusters)
-
-
 def files_in(draft: Draft, store: Store) -> tuple[StoredFile, ...]:
     """The files of the root, () when it is still to be made. Raises DeployError."""
     try:
@@ -191,27 +232,6 @@ def files_in(draft: Draft, store: Store) -> tuple[StoredFile, ...]:
             detail=str(error),
             remedy="Give this identity READ VOLUME and WRITE VOLUME, or CAN MANAGE on the folder.",
         ) from error
-
-
-def users_after(scene: Scene, scan: Scan, rewires: Sequence[Rewire], elsewhere: Elsewhere) -> Users:
-    """Who uses which file once `rewires` are applied to what `scan` found."""
-    return users_of_files(scan, rewires, elsewhere, scene.identity)
-
-
-def verdicts_on(
-    draft: Draft, workspace: Workspace, order: Order, files: Sequence[StoredFile], users: Users
-) -> tuple[Verdict, ...]:
-    """What becomes of each version of the library in the root, the one of this run among them."""
-    listed = [(one.path, one.modified_ms) for one in files]
-    if order.path not in {path for path, _ in listed}:
-        listed.append((order.path, workspace.now_ms()))
-    stored = versions_of(order.library.distribution, listed)
-    return decide(order.library.version, stored, users, keeping(draft, workspace))
-
-
-def keeping(draft: Draft, workspace: Workspace) -> Keeping:
-    """What the settings say about old versions."""
-    return Keeping(draft.settings.keep, draft.settings.min_age_s * 1000, workspace.now_ms())
 
 
 def _policy(settings: Settings) -> Policy:

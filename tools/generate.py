@@ -45,6 +45,8 @@ _TAIL = """\
 runs:
   using: docker
   image: Dockerfile
+  # Gives back locks that a killed run had to leave; does nothing else, and usually nothing at all.
+  post-entrypoint: /opt/spark-deploy/post.py
 
 branding:
   icon: upload-cloud
@@ -59,7 +61,7 @@ _COMPOSITE_RUN = """\
         for name in "${pythonLocation:-/usr}/bin/python3" python3 python3.14 python3.13 python3.12 python3.11
         do
           if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            exec "$name" -I "$GITHUB_ACTION_PATH/start.py"
+            exec "$name" -I "$GITHUB_ACTION_PATH/start.py" SCRIPT
           fi
         done
         echo '::error title=spark-deploy needs Python 3.11 or newer::Add actions/setup-python before it.'
@@ -93,7 +95,10 @@ def composite_yml() -> str:
     )
     steps = (
         "runs:\n  using: composite\n  steps:\n    - id: run\n      shell: bash\n"
-        f"      env:\n{environ}      run: |\n{_COMPOSITE_RUN}"
+        f"      env:\n{environ}      run: |\n{_COMPOSITE_RUN.replace('SCRIPT', 'entrypoint.py')}"
+        # A composite action has no post step, so its last one gives back locks that were left.
+        "    - if: always()\n      shell: bash\n"
+        f"      env:\n{environ}      run: |\n{_COMPOSITE_RUN.replace('SCRIPT', 'post.py')}"
     )
     return "\n".join(
         (

@@ -1,7 +1,7 @@
 """Applying: moving each job of a plan, one at a time as the job sees it, several in parallel.
 
-Owns the read, the comparison with the plan and the write of each job. Must not decide what moves,
-and must not believe a write: `verify` reads back.
+Owns the read, the comparison with the plan and the write of each job, forward and back. Must not decide
+what moves, and must not believe a write: `verify` reads back.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from enum import StrEnum
 from deployer.deployment.ports import (
     Denied,
     Interrupted,
-    JobDocument,
     Jobs,
     NotFound,
     Refused,
     Unavailable,
 )
-from deployer.deployment.write import Endpoint, Write, smallest_write
+from deployer.deployment.write import Endpoint, smallest_write
 from deployer.jobs.inventory import read_job
 from deployer.jobs.places import JsonObject, PlaceGone
 from deployer.plan.model import Rewire
@@ -40,6 +39,8 @@ class State(StrEnum):
     FAILED = "failed"
     UNANSWERED = "unanswered"  # the write was sent, and the run was stopped before its answer came
     PENDING = "pending"  # never begun, because the run was stopped
+    MOVED_BACK = "moved-back"  # it was moved, and stands again as it was before
+    STAYS = "stays"  # it was moved, and should have been moved back, but was not
 
 
 _UNANSWERED = (
@@ -57,11 +58,27 @@ class Applied:
     detail: str = ""
 
 
+FAILING = frozenset({State.DENIED, State.FAILED, State.DRIFTED})
+"""The states of a job that did not move as planned; one that was deleted is none of them."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What may be written to a job as it is now, with a sentence on what may not."""
+
+    rewire: Rewire
+    note: str = ""
+
+
+Readiness = Callable[[JsonObject, Rewire], Ready | Applied]
+"""Compares a job as it is now with its rewire: what may be written, or what became of it without."""
+
+
 def apply_rewires(
     jobs: Jobs,
-    order: Order,
     rewires: Iterable[Rewire],
     *,
+    ready: Readiness,
     stopped: Callable[[], bool],
     on_done: Callable[[Applied], None],
     on_state: Callable[[Applied], None] = lambda applied: None,
@@ -77,7 +94,7 @@ def apply_rewires(
     def move(rewire: Rewire) -> Applied:
         if stopped():
             return Applied(rewire, State.PENDING)
-        applied = _move(jobs, order, rewire, on_state)
+        applied = _move(jobs, ready, rewire, on_state)
         on_state(applied)
         return applied
 
@@ -89,11 +106,17 @@ def apply_rewires(
     return tuple(results)
 
 
-def _move(jobs: Jobs, order: Order, rewire: Rewire, on_state: Callable[[Applied], None]) -> Applied:
+def _move(
+    jobs: Jobs, ready: Readiness, rewire: Rewire, on_state: Callable[[Applied], None]
+) -> Applied:
     try:
-        write = _write_for(jobs.job(rewire.job_id), order, rewire)
-        if isinstance(write, Applied):
-            return write
+        now = jobs.job(rewire.job_id)
+        if not now.complete:
+            return Applied(rewire, State.DENIED, "not all of the job can be read")
+        found = ready(now.settings, rewire)
+        if isinstance(found, Applied):
+            return found
+        write = smallest_write(now.settings, found.rewire)
         send = jobs.update if write.endpoint is Endpoint.UPDATE else jobs.reset
         on_state(Applied(rewire, State.UNANSWERED, _UNANSWERED))
         send(rewire.job_id, write.settings)
@@ -108,14 +131,16 @@ def _move(jobs: Jobs, order: Order, rewire: Rewire, on_state: Callable[[Applied]
         return Applied(rewire, State.FAILED, str(error))
     except Exception as error:  # noqa: BLE001 - what became of the other jobs must still be told
         return Applied(rewire, State.FAILED, f"a bug of spark-deploy: {error!r}")
-    return Applied(rewire, State.WRITTEN)
+    return Applied(found.rewire, State.WRITTEN, found.note)
 
 
-def _write_for(now: JobDocument, order: Order, rewire: Rewire) -> Write | Applied:
-    """The write that moves the job as it is now, or what stands in its way."""
-    if not now.complete:
-        return Applied(rewire, State.DENIED, "not all of the job can be read")
-    return _difference(now.settings, order, rewire) or smallest_write(now.settings, rewire)
+def still_planned(order: Order) -> Readiness:
+    """For a deployment: a job is ready if planning it as it is now gives the very same rewire."""
+
+    def ready(now: JsonObject, rewire: Rewire) -> Ready | Applied:
+        return _difference(now, order, rewire) or Ready(rewire)
+
+    return ready
 
 
 def _difference(now: JsonObject, order: Order, rewire: Rewire) -> Applied | None:

@@ -87,6 +87,7 @@ class Holding:
     _confirmed: Moment
     _signs: int = 0
     _lost: str = ""
+    _released: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
     _one: threading.Lock = field(default_factory=threading.Lock)
 
@@ -107,6 +108,11 @@ class Holding:
         """Why the lock is lost, or the empty string."""
         return self._lost
 
+    @property
+    def given_back(self) -> bool:
+        """Whether nothing of it is left to be given back by somebody else."""
+        return self._released
+
     def check(self) -> None:
         """Nothing, if this run may write. Raises LockLost; Interrupted when the run is to stop."""
         if self._stale() and not self._lost:
@@ -123,6 +129,7 @@ class Holding:
         self._lost = "it was given back"
         with contextlib.suppress(*API_ERRORS, AlreadyExists, Interrupted):
             self.records.create(file_name(self.taken.number, "released"), b"{}\n")
+            self._released = True
 
     # ── Signs of life ────────────────────────────────────────────────────────────────────────────
 

@@ -14,6 +14,8 @@ from typing import BinaryIO, Protocol
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.jobs.places import JsonObject
 
+OWN_FOLDER = ".spark-deploy"
+"""Where locks and journal lie below a root; no library is there (design.md, "Where things lie")."""
 RECORD_LIMIT = 8 * 1024 * 1024
 """The largest file of our own that is read, in bytes; a workspace gives back at most 10 MB (facts C)."""
 

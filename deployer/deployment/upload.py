@@ -27,13 +27,24 @@ from deployer.library.versions import next_free, spelled_for_jars
 from deployer.plan.retention import versions_of
 
 
-def is_stored(store: Store, library: Library, files: tuple[StoredFile, ...]) -> bool:
-    """Whether this very file lies in the root. Raises DeployError(version-exists) for other bytes."""
+def is_stored(
+    store: Store,
+    library: Library,
+    files: tuple[StoredFile, ...],
+    recorded: Callable[[str], frozenset[str]] = lambda path: frozenset(),
+) -> bool:
+    """Whether this very file lies in the root. Raises DeployError(version-exists) for other bytes.
+
+    `recorded` gives the hashes that the journal recorded for a path before it was uploaded. They count
+    where the file can't be read back (facts C), and only when they agree: anybody may have written them.
+    """
     path = f"{store.root}/{library.file_name}"
     for stored in files:
         same_place = stored.path == path
         if same_place or _same_build(stored.path.rsplit("/", 1)[-1], library):
             found = store.sha256(stored.path) if stored.size == library.size else "other"
+            if found is None and recorded(stored.path) == {library.sha256}:
+                found = library.sha256
             if found != library.sha256:
                 raise _exists(library, stored, files, readable=found is not None)
             if same_place:

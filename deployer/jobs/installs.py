@@ -118,7 +118,8 @@ def _yaml_scalars(text: str) -> Iterator[Line]:
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.ScalarEvent):
-                found.append(Line(event.start_mark.line + 1, event.value.strip()))
+                mark = event.start_mark
+                found.append(Line(mark.line + 1 if mark else 1, event.value.strip()))
     except (yaml.YAMLError, RecursionError):
         lines = _joined(text.splitlines())
         found = [Line(line.number, line.text.strip().removeprefix("- ")) for line in lines]

@@ -37,6 +37,10 @@ class Reason(StrEnum):
     MAIN_CLASS_MISSING = "main-class-missing"
     NOT_EDITED = "not-edited"
     UNRESOLVED_VALUE = "unresolved-value"
+    # Of a rollback:
+    CHANGED_SINCE = "changed-since"
+    FILE_GONE = "file-gone"
+    NOT_AS_RECORDED = "not-as-recorded"
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,14 @@ class Keeping:
     """What the configuration says about old versions. Times are epoch milliseconds, or a span of them.
 
     `keep` is how many of the newest unused versions of a MAJOR stay; `min_age_ms` how long ago a newer
-    version must have come (design.md, rule 7).
+    version must have come (design.md, rule 7). `way_back` are the file names that the last deployment, or
+    the one that is planned, replaced: a rollback needs them.
     """
 
     keep: int = 0
     min_age_ms: int = 0
     now_ms: int = 0
+    way_back: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,18 @@ def _by_distribution(
     }
 
 
+@dataclass(frozen=True)
+class Line:
+    """Versions of one library that are judged together, oldest first, and the one that counts as current."""
+
+    distribution: Distribution
+    current: Version
+    stored: tuple[Stored, ...]
+
+
 def lines_of(
     files: Iterable[tuple[str, int]], wanted: tuple[Distribution, Version] | None
-) -> tuple[tuple[Version, tuple[Stored, ...]], ...]:
+) -> tuple[Line, ...]:
     """The libraries among `files`, each with the version that counts as current and its files.
 
     With `wanted` only that library, with that version as the current one. Otherwise each MAJOR of
@@ -111,12 +122,12 @@ def lines_of(
     """
     if wanted is not None:
         distribution, current = wanted
-        return ((current, versions_of(distribution, files)),)
-    lines: list[tuple[Version, tuple[Stored, ...]]] = []
-    for _, versions in sorted(_by_distribution(files).items()):
+        return (Line(distribution, current, versions_of(distribution, files)),)
+    lines: list[Line] = []
+    for distribution, versions in sorted(_by_distribution(files).items()):
         for _, line in groupby(versions, lambda one: major_line(one.version)):
             stored = tuple(line)
-            lines.append((stored[-1].version, stored))
+            lines.append(Line(distribution, stored[-1].version, stored))
     return tuple(lines)
 
 
@@ -132,6 +143,8 @@ def decide(
     verdicts = []
     for one in stored:
         reasons = _firm_reasons(current, one, users)
+        if one.file_name in keeping.way_back and one.version != current:
+            reasons.append("a rollback of the last deployment needs it")
         if one.version in newest:
             reasons.append(f"one of the newest {keeping.keep} that are kept")
         if _just_replaced(one, stored, keeping):

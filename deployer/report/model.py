@@ -299,3 +299,4 @@ class Report:
     api: ApiUse = ApiUse()
     host: str = ""  # the workspace's address, for links; never a credential
     root: str = ""
+    back_to: str = ""  # where the plan of a rollback, or a rollback, goes back to

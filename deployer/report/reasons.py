@@ -19,6 +19,19 @@ class Explanation:
 
 
 EXPLANATIONS: dict[str, Explanation] = {
+    "file-gone": Explanation(
+        "on a version whose way back is gone",
+        "The old file is not there any more: put it back into the root, or choose another version.",
+    ),
+    "not-as-recorded": Explanation(
+        "not as the journal says",
+        "The journal's entry names more than this library's reference, so somebody changed it: its owner "
+        "moves the job by hand.",
+    ),
+    "changed-since": Explanation(
+        "changed since the deployment",
+        "Somebody else wrote this reference after the deployment: its owner decides what it names.",
+    ),
     "no-permission": Explanation(
         "no permission to edit", "Grant the deployer `CAN_MANAGE` on the job, then run again."
     ),

@@ -92,6 +92,8 @@ def _uploaded(report: Report) -> str:
         verb = "was not uploaded" if report.failure or deployment else "would be uploaded"
         size = f"{plan.upload.size / 1000:,.1f} kB"
         return f"The file ({size}) {verb} to {code(shortened(plan.upload.path, 500))}.\n\n"
+    if report.mode is Mode.ROLLBACK or report.back_to:
+        return "No file is uploaded or removed: jobs name again what they named before.\n\n"
     if plan and report.library and report.mode is not Mode.CLEANUP:
         return "The file is in the workspace already, with the same content.\n\n"
     return ""
@@ -215,17 +217,18 @@ def _next(report: Report) -> Iterator[Section]:
     """What to do next, where there is something to do."""
     steps: list[str] = []
     if report.mode is Mode.PLAN and report.plan and report.outcome is Outcome.SUCCEEDED:
-        yaml = f"with:\n  mode: deploy\n  expected-plan-digest: {json.dumps(report.plan.digest)}"
+        mode = f"rollback\n  to: {json.dumps(report.back_to)}" if report.back_to else "deploy"
+        yaml = f"with:\n  mode: {mode}\n  expected-plan-digest: {json.dumps(report.plan.digest)}"
         steps.append(
-            "Nothing has changed yet. To deploy exactly this plan, add these lines to the inputs of "
-            "the deploying step; any other plan is then refused:\n\n" + code_block(yaml, "yaml")
+            "Nothing has changed yet. To carry out exactly this plan, add these lines to the inputs of "
+            "the step that does it; any other plan is then refused:\n\n" + code_block(yaml, "yaml")
         )
     if view.left(report):
         steps.append(f"{_TRY_AGAIN}\n")
     if view.was_applied(report) and view.moved(report):
         steps.append(
-            "A moved job takes the new version with its next run; a run that has started, and an "
-            "all-purpose cluster that is running, keep the old code.\n"
+            "A moved job takes the version that it names now with its next run; a run that has started, "
+            "and an all-purpose cluster that is running, keep the code that they loaded.\n"
         )
     if view.list_only(report):
         kept = view.counted(len(view.list_only(report)), "old version")

@@ -26,6 +26,9 @@ from deployer.report.model import (
 )
 from deployer.report.reasons import EXPLANATIONS, group_of
 
+MOVING = frozenset({Mode.DEPLOY, Mode.ROLLBACK})
+"""The modes that write jobs."""
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -53,14 +56,14 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 def was_applied(report: Report) -> bool:
     """Whether a deployment was begun, as opposed to a plan or a run that stopped before."""
-    return report.mode is Mode.DEPLOY and report.deployment is not None
+    return report.mode in MOVING and report.deployment is not None
 
 
 def moved(report: Report) -> tuple[Rewire, ...]:
     """The rewires that were done and verified; where nothing was applied, those that would be."""
     if report.plan is None:
         return ()
-    if report.mode is not Mode.DEPLOY or report.deployment is None:  # see `was_applied`
+    if report.deployment is None or report.mode not in MOVING:  # see `was_applied`
         return report.plan.rewires
     done = {job.job_id for job in report.deployment.applied}
     return tuple(rewire for rewire in report.plan.rewires if rewire.job_id in done)
@@ -144,6 +147,7 @@ def headline(report: Report) -> Headline:
     if report.outcome is Outcome.CANCELLED:
         return Headline("🛑", _unfinished(report, "cancelled"))
     by_mode = {
+        Mode.ROLLBACK: _rollback_headline,
         Mode.CHECK: _check_headline,
         Mode.UPLOAD: _upload_headline,
         Mode.CLEANUP: _cleanup_headline,
@@ -171,9 +175,20 @@ def _deploy_headline(report: Report) -> Headline:
         said = f"nothing to do, {counted(staying, 'job')} {verb}{also}"
         return Headline("✅", f"{subject(report)}: {said}")
     if report.mode is Mode.PLAN:
-        return Headline("🔍", f"{subject(report)}: {jobs} would move, {stay}")
+        back = " back" if report.back_to else ""
+        return Headline("🔍", f"{subject(report)}: {jobs} would move{back}, {stay}")
     missed = f"{len(left(report)):,} did not, " if left(report) else ""
     return Headline("🚀", f"{subject(report)}: {jobs} moved, {missed}{stay}")
+
+
+def _rollback_headline(report: Report) -> Headline:
+    staying = staying_jobs(report)
+    stay = f", {counted(staying, 'job')} {'stays' if staying == 1 else 'stay'}" if staying else ""
+    if report.outcome is Outcome.NOTHING_TO_DO:
+        return Headline("✅", f"{subject(report)}: nothing to take back{stay}")
+    return Headline(
+        "⏪", f"{subject(report)}: {counted(len(moved(report)), 'job')} moved back{stay}"
+    )
 
 
 def _upload_headline(report: Report) -> Headline:

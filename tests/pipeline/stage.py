@@ -144,7 +144,7 @@ class Stage:
 
         def new_id() -> str:
             between()
-            return "a-deployment"
+            return "0123abcd"
 
         settings = parse({"mode": "deploy", "wheel": "dist/*.whl", "root": ROOT})
         doors = Doors(

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from deployer.deployment.ports import (
+    OWN_FOLDER,
     AlreadyExists,
     Denied,
     NotFound,
@@ -26,7 +27,7 @@ from deployer.deployment.ports import (
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.documents import number, objects, text
-from deployer.platforms.databricks.folder_store import OWN_FOLDER, FolderStore, need_within
+from deployer.platforms.databricks.folder_store import FolderStore, need_within
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.parts import Source
 from deployer.platforms.databricks.roots import DBFS, canonical, dbfs_is_gone

@@ -11,15 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from deployer.deployment.ports import AlreadyExists, NotFound, Refused, StoredFile
+from deployer.deployment.ports import OWN_FOLDER, AlreadyExists, NotFound, Refused, StoredFile
 from deployer.platforms.databricks import answers
 from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.roots import Root
 from deployer.platforms.databricks.transport import Call
 
-OWN_FOLDER = ".spark-deploy"
-"""Where lock and journal lie below the root (design.md); no library is there."""
 _CHUNK = 1024 * 1024
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deployer.deployment.apply import Applied, State, apply_rewires, verify
+from deployer.deployment.apply import Applied, State, apply_rewires, still_planned, verify
 from deployer.deployment.ports import JobDocument, NotFound, Refused, Unavailable
 from deployer.jobs.places import JsonObject
 from deployer.plan.model import Plan
@@ -36,8 +36,8 @@ def applied(workspace: FakeWorkspace, plan: Plan, *, after: int = 99) -> tuple[A
     told: list[Applied] = []
     done = apply_rewires(
         workspace.jobs,
-        ORDER,
         plan.rewires,
+        ready=still_planned(ORDER),
         stopped=lambda: next(begun) > after,
         on_done=told.append,
     )

@@ -8,7 +8,7 @@ import pytest
 from packaging.utils import NormalizedName
 
 from deployer.deployment import removal, upload
-from deployer.deployment.apply import Applied, State, apply_rewires
+from deployer.deployment.apply import Applied, State, apply_rewires, still_planned
 from deployer.deployment.ports import Interrupted
 from deployer.jobs.places import JsonObject
 from deployer.library.model import Distribution
@@ -37,8 +37,8 @@ def apply_until(
     monkeypatch.setattr(type(workspace.jobs), on, lambda _, *arguments: called(*arguments))
     done = apply_rewires(
         workspace.jobs,
-        ORDER,
         plan.rewires,
+        ready=still_planned(ORDER),
         stopped=lambda: False,
         on_done=lambda applied: None,
         on_state=told.append,

@@ -182,7 +182,7 @@ def test_each_major_of_each_library_is_a_line_of_its_own() -> None:
     names = [wheel(each) for each in ("1.9.0", "1.10.0", "2.0.0", "0.1.0", "0.1.1", "0.2.0")]
     names += [wheel("3.0", "other"), "sales-metrics-1.0.jar", "notes.txt", "plain.whl"]
     lines = lines_of([(f"{ROOT}/{each}", 0) for each in names], None)
-    assert [(str(current), len(stored)) for current, stored in lines] == [
+    assert [(str(one.current), len(one.stored)) for one in lines] == [
         ("3.0", 1),
         ("1.0", 1),
         ("0.1.1", 2),
@@ -194,6 +194,6 @@ def test_each_major_of_each_library_is_a_line_of_its_own() -> None:
 
 def test_with_a_library_its_version_is_the_current_one() -> None:
     files = [(f"{ROOT}/{wheel(each)}", 0) for each in ("1.2.0", "2.0.0")]
-    ((current, stored),) = lines_of(files, (wheels_of(NAME), CURRENT))
-    assert current == CURRENT
-    assert [str(each.version) for each in stored] == ["1.2.0", "2.0.0"]
+    (line,) = lines_of(files, (wheels_of(NAME), CURRENT))
+    assert (line.current, line.distribution) == (CURRENT, wheels_of(NAME))
+    assert [str(each.version) for each in line.stored] == ["1.2.0", "2.0.0"]

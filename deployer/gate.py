@@ -1,0 +1,74 @@
+"""The gate: a deployment does what was approved, or nothing.
+
+Owns the comparison of an approval with the plan of now, and the reading of the approved plan's report, so
+that a refusal shows what differs. The digest alone decides; the report is for people.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from deployer.approval import Approval, approval_of, parse_approval
+from deployer.errors import FailureReason, fail
+from deployer.plan.difference import ApprovedPlan, approved_plan, differences
+from deployer.plan.model import Plan
+from deployer.settings import Settings
+
+_LARGEST = 100 * 1024 * 1024  # bytes of a report; 10,000 jobs have some 20 MB
+
+
+def approved(
+    settings: Settings, folder: Path, plan: Plan, removals: Iterable[str] = ()
+) -> Approval:
+    """What may be done: what was approved, or all of the plan where no approval is asked for.
+
+    Raises DeployError (PLAN_CHANGED; INVALID_INPUT for an approved plan that is none).
+    """
+    kept = _kept(settings, folder)
+    expected = settings.approval or (parse_approval(kept.digest) if kept else None)
+    if expected is None:
+        return approval_of(plan.digest, removals)
+    if expected.digest == plan.digest:
+        return expected
+    told = f"Approved: {expected.digest}. Now: {plan.digest}."
+    found = differences(kept, plan) if kept and kept.digest == str(expected) else ()
+    lines = "".join(f"\n- {one}" for one in found)
+    raise fail(
+        FailureReason.PLAN_CHANGED,
+        "The plan is not the one that was approved; nothing was changed.",
+        detail=f"{told}\nWhat differs:{lines}" if lines else told,
+        remedy="Read the new plan in the report, and approve its digest."
+        + ("" if kept else _HOW_TO_SEE),
+    )
+
+
+_HOW_TO_SEE = (
+    " To see what differs, keep the `report.json` of the plan and give it:\n\n  with:\n    "
+    "approved-plan: plan/report.json"
+)
+
+
+def _kept(settings: Settings, folder: Path) -> ApprovedPlan | None:
+    """The plan in the report that `approved-plan` names; None without one."""
+    if not settings.approved_plan:
+        return None
+    path = folder / settings.approved_plan
+    try:
+        with path.open("rb") as content:
+            found = approved_plan(json.loads(content.read(_LARGEST)))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _no_plan(settings.approved_plan, str(error)) from error
+    if found is None or parse_approval(found.digest) is None:
+        raise _no_plan(settings.approved_plan, "it holds no plan")
+    return found
+
+
+def _no_plan(path: str, why: str) -> Exception:
+    return fail(
+        FailureReason.INVALID_INPUT,
+        f"The input `approved-plan` names {path}, which is no report of a plan.",
+        detail=why,
+        remedy="Give the `report.json` that the approved plan wrote (its output `report-path`).",
+    )
