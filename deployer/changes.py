@@ -56,6 +56,8 @@ def upload_library(draft: Draft, doors: Doors, scene: Scene) -> None:
         draft.phase("upload", f"Upload {scene.order.path}"),
         upload.opened(scene.file, doors.stopped) as content,
     ):
+        if scene.replaces:
+            scene.store.delete(scene.order.path)
         upload.upload(scene.store, scene.order.library, content)
 
 

@@ -112,6 +112,7 @@ class Deployment:
             guard_target(scene)
             jobs = scene.workspace.jobs_fenced_by(fence)
             applied = rewire(work, jobs)
+            work.trail.flush()
             self._note(unverified(applied))
             fence()
             stop_if_asked(doors)

@@ -26,14 +26,15 @@ def approved(
 
     Raises DeployError (PLAN_CHANGED; INVALID_INPUT for an approved plan that is none).
     """
-    kept = _kept(settings, folder)
-    expected = settings.approval or (parse_approval(kept.digest) if kept else None)
+    kept, named = _kept(settings, folder)
+    expected = settings.approval or named
     if expected is None:
         return approval_of(plan.digest, removals)
     if expected.digest == plan.digest:
         return expected
     told = f"Approved: {expected.digest}. Now: {plan.digest}."
-    found = differences(kept, plan) if kept and kept.digest == str(expected) else ()
+    same = kept is not None and named is not None and named.digest == expected.digest
+    found = differences(kept, plan) if kept and same else ()
     lines = "".join(f"\n- {one}" for one in found)
     raise fail(
         FailureReason.PLAN_CHANGED,
@@ -50,19 +51,20 @@ _HOW_TO_SEE = (
 )
 
 
-def _kept(settings: Settings, folder: Path) -> ApprovedPlan | None:
-    """The plan in the report that `approved-plan` names; None without one."""
+def _kept(settings: Settings, folder: Path) -> tuple[ApprovedPlan | None, Approval | None]:
+    """The plan in the report that `approved-plan` names, and its approval; None without one."""
     if not settings.approved_plan:
-        return None
+        return None, None
     path = folder / settings.approved_plan
     try:
         with path.open("rb") as content:
             found = approved_plan(json.loads(content.read(_LARGEST)))
     except (OSError, ValueError, RecursionError) as error:
         raise _no_plan(settings.approved_plan, str(error)) from error
-    if found is None or parse_approval(found.digest) is None:
+    named = parse_approval(found.digest) if found is not None else None
+    if found is None or named is None:
         raise _no_plan(settings.approved_plan, "it holds no plan")
-    return found
+    return found, named
 
 
 def _no_plan(path: str, why: str) -> Exception:

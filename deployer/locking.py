@@ -60,18 +60,18 @@ def held(draft: Draft, doors: Doors, lock: Lock, what: str) -> Iterator[Holding]
         with holding.kept():
             yield holding
     except LockLost as error:
-        raise lock_lost(what, holding) from error
+        raise _lock_lost(what, error.why or holding.lost) from error
     finally:
         if holding.given_back:
             doors.on_lock(holding.taken, held=False)
 
 
-def lock_lost(what: str, holding: Holding) -> DeployError:
+def _lock_lost(what: str, why: str) -> DeployError:
     """What is told when another run writes now, so that this one stopped."""
     return fail(
         FailureReason.LOCK_LOST,
         f"The lock of {what} was lost while this run worked, so it stopped.",
-        detail=f"Why: {holding.lost}. Every job is runnable: each points at a file that is there.",
+        detail=f"Why: {why}. Every job is runnable: each points at a file that is there.",
         remedy="Run it again: it finds in the journal what is left to do. If the run was only slow, give the "
         "lock more time:\n\n  with:\n    lock-expiry: 5m",
     )

@@ -5,7 +5,7 @@ Owns the reading half of a deployment. Must not change the workspace.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,9 +30,10 @@ from deployer.deployment.ports import (
 )
 from deployer.deployment.scan import Scan, scan_jobs
 from deployer.deployment.upload import is_stored, root_unavailable
+from deployer.deployment.users import users_of_files
 from deployer.doors import Doors
 from deployer.draft import Draft
-from deployer.errors import FailureReason, Problem, fail, gather, raise_if_any
+from deployer.errors import DeployError, FailureReason, Problem, fail, gather, raise_if_any
 from deployer.library.model import Library
 from deployer.locking import library_lock
 from deployer.obtain import built_library, given_library
@@ -41,6 +42,7 @@ from deployer.plan.history import (
 )
 from deployer.plan.planner import Order, asks_for_runtimes, names_library
 from deployer.plan.policy import Policy, Rule
+from deployer.plan.retention import Users
 from deployer.settings import Settings
 
 
@@ -49,6 +51,7 @@ class Scene:
     """What a plan is made from.
 
     `lock_number` is the last number of the library's lock when the look began; see `Lock.number`.
+    `replaces` says that other bytes of an unfinished deployment lie where the file goes.
     """
 
     order: Order
@@ -64,6 +67,7 @@ class Scene:
     history: History
     lock: Lock
     lock_number: int
+    replaces: bool = False
 
 
 def connect(draft: Draft, doors: Doors) -> tuple[Workspace, Identity]:
@@ -131,18 +135,29 @@ def _looked(draft: Draft, ground: _Ground) -> Scene:
     """One look at root, journal, jobs and whatever else may name the library."""
     library, workspace, store = ground.library, ground.workspace, ground.store
     with draft.phase("scan", "Read the root and the jobs"):
+        number = _number(ground.lock)
         files = files_in(draft, store)
-        number = ground.lock.number()
         journal = journal_of(draft, workspace, store.root)
         history = journal.history(library.distribution)
         warn_of_journal(draft, history)
-        stored = is_stored(store, library, files, _recorded(journal, library, history))
+        taken: list[Problem] = []
+        stored = False
+        with gather(taken):
+            stored = is_stored(store, library, files, _recorded(journal, library, history))
         order = Order(library, store.root, _policy(draft.settings), stored)
         scan = scan_for(draft, workspace, store.root, library)
         if asks_for_runtimes(order, scan.jobs):
             order = replace(order, runtimes=workspace.usage.runtimes())
     elsewhere = look(draft, workspace, scan, store.root, library)
     warn_if_blind(draft, ground.identity)
+    if taken:
+        users = users_of_files(scan, (), elsewhere, ground.identity)
+        if not _is_our_leftover(order.path, files, history, users):
+            raise DeployError(*taken)
+        draft.warn(
+            f"{order.path} was left by a deployment that did not finish, with other bytes, and nothing "
+            "uses it: it is replaced."
+        )
     return Scene(
         order=order,
         file=ground.file,
@@ -157,7 +172,31 @@ def _looked(draft: Draft, ground: _Ground) -> Scene:
         history=history,
         lock=ground.lock,
         lock_number=number,
+        replaces=bool(taken),
     )
+
+
+def _number(lock: Lock) -> int:
+    """The lock's last number; where its volume is missing, the look at the root tells that better."""
+    try:
+        return lock.number()
+    except NotFound:
+        return 0
+
+
+def _is_our_leftover(
+    path: str, files: Iterable[StoredFile], history: History, users: Users
+) -> bool:
+    """Whether other bytes in the place of our file may be replaced (design.md, rule 2).
+
+    Only those that an unfinished deployment had announced, that no other deployment names, and that
+    nothing uses as far as everything can be seen.
+    """
+    named = [one for one in history.entries if one.path == path]
+    announced = bool(named) and all(one.ending is None and not one.finished for one in named)
+    in_place = any(one.path == path for one in files)
+    used = users.by_file.get(path.rsplit("/", 1)[-1])
+    return in_place and announced and not used and not users.blind
 
 
 def warn_if_locked(draft: Draft, scene: Scene) -> None:

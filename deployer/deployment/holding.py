@@ -120,7 +120,7 @@ class Holding:
             if self._stale() and not self._lost:
                 self._lost = "it could not be renewed in time"
         if self._lost:
-            raise LockLost
+            raise LockLost(self._lost)
 
     def release(self) -> None:
         """Give the lock back; where that fails, its lease ends it. A lost one is not ours to give."""

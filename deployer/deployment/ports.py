@@ -52,7 +52,14 @@ class Interrupted(Exception):
 
 
 class LockLost(Interrupted):
-    """Another run holds the lock now, so this one must write no more; raised by the fence of writes."""
+    """Another run holds the lock now, so this one must write no more; raised by the fence of writes.
+
+    `why` is for people.
+    """
+
+    def __init__(self, why: str = "", *, doubtful: bool = False) -> None:
+        super().__init__(doubtful=doubtful)
+        self.why = why
 
 
 def api_error(error: Exception) -> DeployError:

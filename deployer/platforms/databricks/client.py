@@ -99,14 +99,19 @@ class Client:
         transport: Transport | None = None,
         policy: RetryPolicy | None = None,
         fence: Callable[[], None] | None = None,
+        most_s: float | None = None,
     ) -> Client:
         """One for another server, or of another patience, that stops and counts with this one.
 
+        `most_s` is how many seconds a call may take at most, if the policy gives more.
         `fence` is asked before each attempt of each call that is no read; what it raises ends the call.
         """
         other = copy.copy(self)
         other._transport = transport or self._transport  # noqa: SLF001 - a copy of ourselves
-        other._policy = policy or self._policy  # noqa: SLF001
+        chosen = policy or self._policy
+        if most_s is not None:
+            chosen = replace(chosen, budget_s=min(chosen.budget_s, most_s))
+        other._policy = chosen  # noqa: SLF001
         other._fence = fence or self._fence  # noqa: SLF001
         return other
 

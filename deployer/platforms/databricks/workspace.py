@@ -24,6 +24,8 @@ from deployer.platforms.databricks.usage import DatabricksUsage
 from deployer.platforms.databricks.volumes import VolumeStore
 from deployer.platforms.databricks.workspace_files import WorkspaceStore
 
+_RECORDS_S = 60.0  # seconds for one call
+
 _STORES: Mapping[Kind, Callable[[Client, Root], FolderStore]] = {
     Kind.WORKSPACE: WorkspaceStore,
     Kind.VOLUME: VolumeStore,
@@ -72,8 +74,13 @@ class DatabricksWorkspace:
         return DatabricksJobs(self._client.beside(fence=fence))
 
     def records(self, folder: str, *, allow_dbfs: bool = False) -> FolderRecords:
-        """Our own files in `folder`. Raises DeployError (ROOT_NOT_ALLOWED)."""
-        return FolderRecords(self.store(folder, allow_dbfs=allow_dbfs))
+        """Our own files in `folder`. Raises DeployError (ROOT_NOT_ALLOWED).
+
+        They are tried for less long than anything else: a lock that can't be renewed is better given up,
+        and a run whose work is over should not wait for minutes to say so.
+        """
+        place = parse_root(folder, allow_dbfs=allow_dbfs)
+        return FolderRecords(_STORES[place.kind](self._client.beside(most_s=_RECORDS_S), place))
 
     def identity(self) -> Identity:
         """Who we are. Raises DeployError (authentication, host), Unavailable."""
