@@ -49,15 +49,17 @@ class RunContext:
             output_file=_path(environ, "GITHUB_OUTPUT"),
             summary_file=_path(environ, "GITHUB_STEP_SUMMARY"),
             event_name=environ.get("GITHUB_EVENT_NAME", ""),
-            actor=environ.get("GITHUB_ACTOR", ""),
-            sha=environ.get("GITHUB_SHA", ""),
+            actor=_first(environ, "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"),
+            sha=_first(environ, "GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT"),
             ref=environ.get("GITHUB_REF", ""),
             repository=repository,
             id_token=bool(
                 environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
                 and environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
             ),
-            run_url=f"{server}/{repository}/actions/runs/{run_id}" if repository and run_id else "",
+            run_url=f"{server}/{repository}/actions/runs/{run_id}"
+            if repository and run_id
+            else _first(environ, "CI_JOB_URL", "BUILD_URL"),
             run=f"{server}/{repository}/{run_id}/{environ.get('GITHUB_JOB', '')}"
             if repository and run_id
             else "",
@@ -89,6 +91,11 @@ def _host_folders(text: str, inside: Mapping[str, Path]) -> Iterator[tuple[Path,
         name, _, folder = part.partition("=")
         if name in inside and folder.startswith("/"):
             yield inside[name], Path(folder)
+
+
+def _first(environ: Mapping[str, str], *names: str) -> str:
+    """The first variable that is set: GitHub's, GitLab's or Jenkins' name of the same thing."""
+    return next((environ[name] for name in names if environ.get(name)), "")
 
 
 def _number(text: str) -> int:

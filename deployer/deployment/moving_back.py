@@ -89,7 +89,8 @@ def _became(forward: Applied, back: Applied) -> Applied:
     moved = forward.state is State.WRITTEN
     match back.state:
         case State.WRITTEN | State.ALREADY if moved:
-            return replace(forward, state=State.MOVED_BACK, detail=back.detail)
+            detail = back.detail or "it names again what it named before"
+            return replace(forward, state=State.MOVED_BACK, detail=detail)
         case State.WRITTEN:
             return _told(forward, "it was moved back")
         case State.ALREADY:  # the write that failed had not been applied
