@@ -40,6 +40,13 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && find /var/cache/apt /var/cache/debconf /var/log -type f -delete
 
+# A project's code runs as this user (ADR 18). Where it may not go: what the runner mounts lies below /github,
+# Docker's socket in /run. Its number is one that neither Debian nor systemd gives to anybody.
+RUN groupadd --gid 61000 spark-deploy-project \
+    && useradd --uid 61000 --gid 61000 --key UID_MAX=61000 --no-log-init --no-create-home \
+        --home-dir /nonexistent --shell /usr/sbin/nologin spark-deploy-project \
+    && mkdir /github && chmod 0700 /github /run
+
 # What seldom changes comes first: an update of spark-deploy is then the small last layers.
 COPY --from=build /opt/spark-deploy/venv /opt/spark-deploy/venv
 COPY --from=build /app /opt/spark-deploy

@@ -29,6 +29,7 @@ class FailureReason(StrEnum):
     BUILD_FAILED = "build-failed"
     TIMEOUT = "timeout"
     JAVA_UNAVAILABLE = "java-unavailable"
+    ISOLATION_UNAVAILABLE = "isolation-unavailable"
     AUTHENTICATION_FAILED = "authentication-failed"
     HOST_UNREACHABLE = "host-unreachable"
     PERMISSION_DENIED = "permission-denied"

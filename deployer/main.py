@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from deployer import pipeline
-from deployer.checks.steps import Checked, run_checks
-from deployer.checks.toolbox import Toolbox
+from deployer.checking import Checking
 from deployer.context import RunContext
 from deployer.contract import Mode
 from deployer.delivery import Delivery, Streams
@@ -35,10 +31,9 @@ from deployer.gh.core import Actions, CommandFiles
 from deployer.leftover import LockNotes
 from deployer.narrator import Narrator
 from deployer.narrators import ActionsNarrator, TerminalNarrator
-from deployer.ownership import give_back, make_folder
 from deployer.process import is_alive, machine, this_process
 from deployer.redaction import Redactor, secrets_in
-from deployer.report.model import Check, Failure, Report
+from deployer.report.model import Failure, Report
 from deployer.request import read_request
 from deployer.settings import Credentials, Settings
 from deployer.stopping import Stop
@@ -162,7 +157,7 @@ class _Run:
             doors = Doors(
                 workspace_folder=self.context.workspace,
                 connect=lambda credentials: self._connect(credentials, opened),
-                check=self._check,
+                check=Checking(self.context, self.environ, self.narrator, self.stop.asked),
                 stopped=self.stop.asked,
                 new_id=lambda: secrets.token_hex(4),
                 now_ms=lambda: int(time.time() * 1000),
@@ -217,53 +212,6 @@ class _Run:
         )
         opened.callback(workspace.close)
         return workspace
-
-    def _check(self, project: Path, settings: Settings, draft: Draft) -> Checked:
-        """Lint, test and build a project. The built wheel outlives the scratch folder.
-
-        What the project's own code leaves in folders of others is given back to them.
-        """
-        temp, environ = make_folder(self.context.temp), self.environ
-        home = environ.get("HOME", "")
-        try:
-            with tempfile.TemporaryDirectory(prefix="spark-deploy-", dir=temp) as scratch:
-                checked = self._checked(project, settings, draft, Path(scratch))
-                if checked.wheel is None:
-                    return checked
-                kept = make_folder(temp / "spark-deploy" / "dist") / checked.wheel.name
-                shutil.copyfile(checked.wheel, kept)
-                return Checked(checked.checks, checked.problems, kept)
-        finally:
-            if (
-                self.context.on_github
-            ):  # elsewhere these may be a person's own, with files of root's
-                for folder in (self.context.workspace, temp, *([Path(home)] if home else [])):
-                    give_back(folder)
-
-    def _checked(self, project: Path, settings: Settings, draft: Draft, scratch: Path) -> Checked:
-        def told(check: Check) -> None:
-            draft.note_check(check)
-            on_line(f"{check.name}: {check.status.value} - {check.summary}")
-
-        cache = (
-            self.environ.get("XDG_CACHE_HOME") or f"{self.environ.get('HOME') or scratch}/.cache"
-        )
-        with (
-            draft.phase("checks", f"Check and build {project}"),
-            self.narrator.untrusted() as on_line,
-        ):
-            return run_checks(
-                project,
-                tools=Toolbox.installed(self.environ, Path(cache) / "spark-deploy"),
-                environ=self.environ,
-                scratch=scratch,
-                timeout_s=settings.check_timeout_s,
-                on_line=on_line,
-                on_start=lambda name: on_line(f"{name} …"),
-                on_check=told,
-                only_build=not settings.checks,
-                stopped=self.stop.asked,
-            )
 
 
 def _given_secrets(texts: Mapping[str, str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ owns; must not write, move or delete.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,23 +33,23 @@ def give_back(folder: Path) -> None:
     """Give whatever below `folder` became ours to the owner of `folder`.
 
     A project's tests and build write where they like, so all of it is looked at. Links are not
-    followed. Never fails.
+    followed, also where a folder becomes one meanwhile; a file that has several names is left alone, as
+    another of them may stand elsewhere. (It hinders nobody: who owns a folder can empty it of files.)
+    Never fails.
     """
     if os.geteuid() != 0:
         return  # only root can give files away, and only root leaves what others can't remove
-    with suppress(OSError):
+    with suppress(OSError, RecursionError):
         owner = folder.stat()
         if owner.st_uid != 0:
-            for path in _below(folder):
-                _give(path, owner.st_uid, owner.st_gid)
+            for _, folders, files, descriptor in os.fwalk(folder):
+                for name in (*folders, *files):
+                    _give(Path(name), owner.st_uid, owner.st_gid, descriptor)
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        yield from (Path(parent, name) for name in (*folders, *files))
-
-
-def _give(path: Path, uid: int, gid: int) -> None:
+def _give(path: Path, uid: int, gid: int, folder: int | None = None) -> None:
     with suppress(OSError):
-        if path.lstat().st_uid == os.geteuid() != uid:
-            os.chown(path, uid, gid, follow_symlinks=False)
+        found = os.stat(path, dir_fd=folder, follow_symlinks=False)
+        single = found.st_nlink == 1 or stat.S_ISDIR(found.st_mode)
+        if found.st_uid == os.geteuid() != uid and single:
+            os.chown(path, uid, gid, dir_fd=folder, follow_symlinks=False)

@@ -5,12 +5,15 @@ Owns the time stamp and the place of the build. Must not look into the wheel: se
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from deployer.checks.foreign import copy_foreign
 from deployer.checks.process import Completed, Deadline
 from deployer.checks.session import Session, Verdict, failed, last_lines
 from deployer.checks.venvs import interpreter
 from deployer.errors import FailureReason, Problem
+from deployer.library.archive import LIMITS
 from deployer.report.model import Check, CheckStatus
 
 NAME = "build"
@@ -19,10 +22,9 @@ OLDEST_TIME = 315_532_800
 
 
 def build(session: Session) -> Verdict:
-    """Build exactly one wheel into the scratch folder."""
+    """Build exactly one wheel and take it into a folder of ours in the scratch folder."""
     deadline = Deadline(session.timeout_s)
-    for old in session.scratch.dist.glob("*"):
-        old.unlink()
+    dist = session.scratch.emptied(session.scratch.dist)
     env = {
         **session.install_environment(),
         **_build_environment(session, _time_stamp(session)),
@@ -36,19 +38,32 @@ def build(session: Session) -> Verdict:
         python,
         "--no-create-gitignore",
     ]
-    argv += ["--out-dir", session.scratch.dist, "."]
+    argv += ["--out-dir", dist, "."]
     completed = session.run(argv, deadline, env=env)
     if completed.timed_out:
         return session.too_slow(NAME, "the build", completed, deadline)
     if completed.exit_code != 0:
         return _failed(completed, "The wheel could not be built.", deadline)
-    wheels = sorted(session.scratch.dist.glob("*.whl"))
+    wheels = sorted(dist.glob("*.whl"))
     if len(wheels) != 1:
         names = ", ".join(wheel.name for wheel in wheels) or "none"
         return _failed(completed, f"The build must give one wheel, it gave: {names}.", deadline)
-    summary = f"{wheels[0].name}, {wheels[0].stat().st_size:,} bytes"
+    try:
+        wheel = _take(session, wheels[0])
+    except OSError as error:
+        return _failed(completed, f"The wheel that was built can't be used: {error}.", deadline)
+    summary = f"{wheel.name}, {wheel.stat().st_size:,} bytes"
     check = Check(NAME, CheckStatus.PASSED, deadline.used_s(), summary)
-    return Verdict(check, wheel=wheels[0])
+    return Verdict(check, wheel=wheel)
+
+
+def _take(session: Session, wheel: Path) -> Path:
+    """A copy of `wheel` that nobody else can change any more. Raises OSError."""
+    taken = session.scratch.root / "taken"
+    shutil.rmtree(taken, ignore_errors=True)
+    taken.mkdir()
+    copy_foreign(wheel, taken / wheel.name, LIMITS.uncompressed, owner=session.scratch.owner)
+    return taken / wheel.name
 
 
 def _failed(completed: Completed, title: str, deadline: Deadline) -> Verdict:
@@ -65,7 +80,7 @@ def _failed(completed: Completed, title: str, deadline: Deadline) -> Verdict:
 def _build_environment(session: Session, epoch: int) -> dict[str, str]:
     # setuptools packs whatever an earlier build left in ./build; this moves that folder away.
     settings = session.scratch.root / "setuptools.cfg"
-    base = session.scratch.root / "build"
+    base = session.scratch.work / "build"
     settings.write_text(f"[build]\nbuild_base = {base}\n", encoding="utf-8")
     return {"DIST_EXTRA_CONFIG": str(settings), "SOURCE_DATE_EPOCH": str(epoch)}
 

@@ -47,6 +47,7 @@ done
 """
 _SHIM += f'exec "${{0%/*}}/../{_RUNTIME.as_posix()}/bin/java" "$@"\n'
 
+_NOT_FOR_INSTALLS = ("UV_PUBLISH_", "UV_GITHUB_TOKEN")  # credentials for other things than packages
 _INSTALL_NAMES = frozenset(
     {
         "ALL_PROXY",
@@ -86,7 +87,7 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
         name: value
         for name, value in environ.items()
         if name.upper() in _INSTALL_NAMES
-        or (name.startswith("UV_") and not name.startswith("UV_PUBLISH_"))
+        or (name.startswith("UV_") and not name.startswith(_NOT_FOR_INSTALLS))
     }
     if not chosen.keys() & {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} and "PIP_INDEX_URL" in environ:
         chosen["UV_DEFAULT_INDEX"] = environ["PIP_INDEX_URL"]

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
+from deployer.checks.foreign import read_foreign
 from deployer.checks.process import Completed, Deadline
 from deployer.checks.project import Project
 from deployer.checks.session import Session, Verdict, failed, last_lines, listed, one_line
@@ -135,7 +137,7 @@ def _provide(
         wanted += [str(plugin) for plugin in session.project.requirements(_is_flake8_plugin)]
     if not wanted:
         return {"ruff": session.tools.ruff}, None
-    venv = Venv(session.scratch.root / "linters")
+    venv = Venv(session.scratch.work / "linters")
     python = interpreter(session.project.requires_python)
     completed = make_venv(session, venv.path, python, deadline)
     if completed.exit_code == 0:
@@ -155,28 +157,33 @@ def _is_flake8_plugin(name: str) -> bool:
 def _ruff_check(
     session: Session, ruff: Path, deadline: Deadline
 ) -> tuple[list[Finding], Completed]:
-    report = session.scratch.reports / "ruff.json"
-    report.unlink(missing_ok=True)
+    report = session.scratch.emptied(session.scratch.reports) / "ruff.json"
     argv: list[str | Path] = [ruff, "check", "--no-fix", "--no-cache", "--output-format", "json"]
     completed = session.run([*argv, "--output-file", report, "."], deadline)
-    findings = [] if completed.timed_out else list(_of_ruff(report, session.project.path))
+    findings = [] if completed.timed_out else _of_ruff(session, report)
     for finding in findings:
         session.on_line(one_line(finding))
     return findings, completed
 
 
-def _of_ruff(report: Path, project: Path) -> Iterable[Finding]:
-    if not report.is_file() or report.stat().st_size > _MOST_JSON:
-        return
-    for entry in json.loads(report.read_bytes() or b"[]"):
-        location = entry.get("location") or {}
-        yield Finding(
-            message=entry["message"],
-            path=_relative(entry["filename"], project),
-            line=location.get("row"),
-            column=location.get("column"),
-            code=entry.get("code") or "invalid-syntax",
-        )
+def _of_ruff(session: Session, report: Path) -> list[Finding]:
+    """What ruff wrote; nothing where that is no report of ruff's, and then its exit code counts."""
+    try:
+        entries = json.loads(read_foreign(report, _MOST_JSON, owner=session.scratch.owner) or b"[]")
+        return [_finding(entry, session.project.path) for entry in entries]
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return []
+
+
+def _finding(entry: Any, project: Path) -> Finding:
+    location = entry.get("location") or {}
+    return Finding(
+        message=str(entry["message"]),
+        path=_relative(str(entry["filename"]), project),
+        line=location.get("row"),
+        column=location.get("column"),
+        code=entry.get("code") or "invalid-syntax",
+    )
 
 
 def _ruff_format(

@@ -1,7 +1,7 @@
 """Runs one command of a check: bounded in time, in memory, and in what it leaves behind.
 
-Owns the life of the process group. Must not interpret what a command prints, and must not choose
-its environment: callers pass it whole.
+Owns the life of the process group, and that another user's processes end with it. Must not interpret
+what a command prints, and must not choose its environment: callers pass it whole.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+from deployer.checks.user import ProjectUser
 from deployer.errors import DeployError, FailureReason, fail
 
 OnLine = Callable[[str], None]
@@ -72,23 +74,25 @@ def run(
     timeout_s: float,
     on_line: OnLine,
     stopped: Callable[[], bool] = lambda: False,
+    user: ProjectUser | None = None,
 ) -> Completed:
     """Run `argv` in a session of its own and pass its output on, line by line, as it comes.
 
     Standard output and standard error are one stream; standard input is empty. Whatever the
     command started in its process group is killed when it ends, when the time is up, when `stopped`
-    says that the run was cancelled, and when `on_line` raises.
+    says that the run was cancelled, and when `on_line` raises. With a `user` it runs as that one, and
+    all that runs as that one is killed then.
 
     Raises:
         OSError: the command can't be started.
-        DeployError: CANCELLED.
+        DeployError: CANCELLED, ISOLATION_UNAVAILABLE.
     """
     if stopped():
         raise _cancelled()
     deadline = Deadline(timeout_s)
     lines = _Lines(on_line)
     with subprocess.Popen(
-        [str(part) for part in argv],
+        [str(part) for part in (user.command(argv) if user else argv)],
         cwd=cwd,
         env=dict(env),
         stdin=subprocess.DEVNULL,
@@ -98,10 +102,13 @@ def run(
         umask=0o022,  # file modes go into a wheel, so they must not depend on the caller
     ) as process:
         assert process.stdout is not None  # noqa: S101 - stdout=PIPE; tells the type checker
+        if user:  # it may open /dev/stdout by its name
+            os.fchown(process.stdout.fileno(), user.uid, user.gid)
+        end = partial(_end, process, user)
         try:
-            ended = _follow(process, process.stdout, deadline, lines, stopped)
+            ended = _follow(process, process.stdout, deadline, lines, stopped=stopped, end=end)
         finally:
-            _kill_group(process)
+            end()
     lines.end()
     return Completed(process.returncode if ended else None, deadline.used_s(), lines.tail())
 
@@ -120,7 +127,9 @@ def _follow(
     stream: IO[bytes],
     deadline: Deadline,
     lines: _Lines,
+    *,
     stopped: Callable[[], bool],
+    end: Callable[[], None],
 ) -> bool:
     """Read until the process ended and its output is read; False when the time is up first."""
     drain: Deadline | None = None
@@ -131,10 +140,10 @@ def _follow(
                 raise _cancelled()
             if drain is None and process.poll() is not None:
                 # It ended, but something it started may hold the pipe: that ends now, too.
-                _kill_group(process)
+                end()
                 drain = Deadline(_DRAIN_S)
             if drain and drain.left_s() == 0:
-                return True  # what left the group may keep the pipe: nobody waits for it
+                return True  # what could not be ended may keep the pipe: nobody waits for it
             if selector.select(min(_POLL_S, deadline.left_s())):
                 chunk = os.read(stream.fileno(), _CHUNK)
                 if not chunk:
@@ -151,10 +160,12 @@ def _wait(process: subprocess.Popen[bytes], deadline: Deadline) -> bool:
     return True
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of the group, whose id is that of its first process."""
+def _end(process: subprocess.Popen[bytes], user: ProjectUser | None) -> None:
+    """Kill what is left of the group, whose id is that of its first process, and of the user."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    if user:
+        user.end_all()
 
 
 class _Lines:

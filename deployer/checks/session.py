@@ -61,6 +61,7 @@ class Session:
             timeout_s=deadline.left_s(),
             on_line=on_line or self.on_line,
             stopped=self.stopped,
+            user=self.scratch.user,
         )
 
     def tool_environment(self) -> dict[str, str]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.checks import build, hygiene, lint, unit_tests
+from deployer.checks.apart import Apart
 from deployer.checks.process import OnLine
 from deployer.checks.project import open_project
 from deployer.checks.session import Session, Verdict, failed, skipped
 from deployer.checks.toolbox import Scratch, Toolbox
-from deployer.errors import DeployError, Problem
+from deployer.errors import DeployError, FailureReason, Problem
 from deployer.report.model import Check
 
 PROJECT = "project"
@@ -47,6 +48,7 @@ def run_checks(
     on_start: Callable[[str], None] = lambda name: None,
     only_build: bool = False,
     stopped: Callable[[], bool] = lambda: False,
+    apart: Apart | None = None,
 ) -> Checked:
     """Lint, test and build the project, and look at the wheel.
 
@@ -62,9 +64,10 @@ def run_checks(
         on_start: takes the name of each check before it runs; skipped ones are not announced.
         only_build: skip lint and test.
         stopped: whether the run was cancelled; what runs then is killed.
+        apart: as whom the project's code runs, in a copy of what; else as ourselves, in the project.
 
     Raises:
-        DeployError: CANCELLED.
+        DeployError: CANCELLED, ISOLATION_UNAVAILABLE.
     """
     verdicts: list[Verdict] = []
 
@@ -81,14 +84,19 @@ def run_checks(
         found = tuple(each.check for each in verdicts)
         return Checked(found, problems, None if problems else wheel)
 
+    folder = Scratch(scratch.resolve(), apart.user if apart else None)
+    folder.make()
     try:
         opened = open_project(project)
+        if apart:
+            project, environ = apart.bring(project, environ, folder)
+            opened = open_project(project, owner=folder.owner)
     except DeployError as invalid:
+        if invalid.reason is not FailureReason.PROJECT_INVALID:
+            raise
         told = failed(PROJECT, 0.0, invalid.problem.title, invalid.problem)
         step(PROJECT, lambda: told)
         return checked()
-    folder = Scratch(scratch.resolve())
-    folder.make()
     session = Session(opened, tools, environ, folder, timeout_s, on_line, stopped)
     skip = "`checks: false`" if only_build else ""
     step(lint.NAME, lambda: lint.lint(session), skip=skip)

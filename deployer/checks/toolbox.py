@@ -9,7 +9,9 @@ design.md, rule 10).
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from ruff import find_ruff_bin  # type: ignore[import-untyped]  # it ships no ty
 from uv import find_uv_bin
 
 from deployer.checks.java import JavaHome, installer_environment, provide_java
+from deployer.checks.user import ProjectUser
 
 _PASSED_ON = frozenset(
     {
@@ -60,9 +63,14 @@ class Toolbox:
 
 @dataclass(frozen=True)
 class Scratch:
-    """The folder that takes everything that a run of the checks writes; absolute."""
+    """The folder that takes everything that a run of the checks writes; absolute.
+
+    `root` itself is ours: nobody else puts anything into it. The folders in it belong to `user`, if there
+    is one, and what is found in them may be anything.
+    """
 
     root: Path
+    user: ProjectUser | None = None
 
     @property
     def home(self) -> Path:
@@ -81,13 +89,45 @@ class Scratch:
 
     @property
     def dist(self) -> Path:
-        """Where the built wheel lies."""
+        """What the build writes."""
         return self.root / "dist"
 
+    @property
+    def work(self) -> Path:
+        """Virtual environments, caches and whatever else commands make."""
+        return self.root / "work"
+
+    @property
+    def workspace(self) -> Path:
+        """The copy of the workspace; only a `user` has one."""
+        return self.root / "workspace"
+
     def make(self) -> None:
-        """Make the folders; those that are there are fine."""
-        for folder in (self.home, self.temporary, self.reports, self.dist):
-            folder.mkdir(parents=True, exist_ok=True)
+        """Make the folders. Raises OSError."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for folder in (self.home, self.temporary, self.reports, self.dist, self.work):
+            self._make(folder)
+
+    def emptied(self, folder: Path) -> Path:
+        """One of the folders, with nothing in it, whatever commands left there. Raises OSError."""
+        if folder.is_symlink():
+            folder.unlink()
+        with suppress(
+            RecursionError
+        ):  # folders without a bottom stay, and are no report and no wheel
+            shutil.rmtree(folder, ignore_errors=True)
+        self._make(folder)
+        return folder
+
+    @property
+    def owner(self) -> int | None:
+        """Whose files commands write; None when they run as ourselves."""
+        return self.user.uid if self.user else None
+
+    def _make(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        if self.user:
+            self.user.own(folder)
 
 
 def tool_environment(environ: Mapping[str, str], scratch: Scratch) -> dict[str, str]:

@@ -40,7 +40,7 @@ def run_tests(session: Session) -> Verdict:
     deadline = Deadline(session.timeout_s)
     if not session.project.has_tests():
         return _no_tests(deadline)
-    venv = Venv(session.scratch.root / "tests")
+    venv = Venv(session.scratch.work / "tests")
     stopped, notes = _prepare(session, venv, deadline)
     if stopped:
         return _not_installed(session, stopped, deadline)
@@ -48,10 +48,9 @@ def run_tests(session: Session) -> Verdict:
         env = {**session.tool_environment(), **_environment(session, venv)}
     except DeployError as no_java:
         return failed(NAME, deadline.used_s(), no_java.problem.title, no_java.problem)
-    report = session.scratch.reports / "junit.xml"
-    report.unlink(missing_ok=True)
+    report = session.scratch.emptied(session.scratch.reports) / "junit.xml"
     # xunit1 has the file and line of each test; the cache would change the project's folder.
-    options = ["-o", "junit_family=xunit1", "-o", f"cache_dir={session.scratch.root / 'pytest'}"]
+    options = ["-o", "junit_family=xunit1", "-o", f"cache_dir={session.scratch.work / 'pytest'}"]
     argv: list[str | Path] = [venv.python, "-m", "pytest", *options, f"--junitxml={report}"]
     completed = session.run(argv, deadline, env=env)
     if completed.timed_out:
@@ -100,7 +99,7 @@ def _environment(session: Session, venv: Venv) -> Mapping[str, str]:
     settings = {
         **_SPARK_DEFAULTS,
         "spark.driver.extraJavaOptions": f'-Dderby.system.home="{session.scratch.temporary}"',
-        "spark.sql.warehouse.dir": str(session.scratch.root / "warehouse"),
+        "spark.sql.warehouse.dir": str(session.scratch.work / "warehouse"),
     }
     text = "".join(f"{name} {value}\n" for name, value in settings.items())
     (conf / "spark-defaults.conf").write_text(text, encoding="utf-8")
@@ -127,7 +126,7 @@ def _judge(
     if completed.exit_code == _NONE_COLLECTED:
         return _no_tests(deadline)
     try:
-        results = read_results(report, session.project.path)
+        results = read_results(report, session.project.path, owner=session.scratch.owner)
     except InvalidReport as error:
         return _without_results(completed, str(error), deadline)
     if completed.exit_code == _ALL_PASSED:

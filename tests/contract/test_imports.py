@@ -81,10 +81,13 @@ ROOMS: dict[str, frozenset[str]] = {
         | {"narrator", "obtain", "plan", "report", "settings", "survey"}
     ),
     "platforms": frozenset({"deployment", "errors", "jobs"}),
+    "checking": frozenset(
+        {"checks", "context", "draft", "narrator", "ownership", "report", "settings"}
+    ),
     "delivery": frozenset({"context", "gh", "narrator", "ownership", "redaction", "report"}),
     "main": frozenset(
-        {"checks", "context", "contract", "delivery", "deployment", "doors", "draft", "errors"}
-        | {"gh", "narrator", "narrators", "ownership", "pipeline", "platforms", "redaction"}
+        {"checking", "context", "contract", "delivery", "deployment", "doors", "draft", "errors"}
+        | {"gh", "narrator", "narrators", "pipeline", "platforms", "redaction"}
         | {"report", "request", "settings", "stopping"}
     ),
     "cli": frozenset({"context", "contract", "delivery", "errors", "main"}),

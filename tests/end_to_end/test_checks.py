@@ -353,3 +353,65 @@ def test_java_is_asked_only_for_projects_with_spark(run: Run) -> None:
         raise AssertionError("nobody needs Java here")
 
     assert run(PROJECT, java=refuse).wheel is not None
+
+
+LEFT = {
+    "a link to our environment": "os.symlink('/proc/self/environ', path)",
+    "a link to a process": "os.symlink(f'/proc/{os.getppid()}/environ', path)",
+    "a link to a folder": "os.symlink('/', path)",
+    "a pipe": "os.mkfifo(path)",
+    "a folder": "os.makedirs(os.path.join(path, 'deep'))",
+    "a file with a hole": "os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40)",
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_what_tests_leave_in_place_of_their_report_is_not_read(run: Run, what: str) -> None:
+    """The report is complete when Python ends, and the project's code still has a word."""
+    conftest = (
+        "import atexit\nimport os\nimport sys\n\n"
+        "path = next(one for one in sys.argv if 'junitxml' in one).split('=')[1]\n\n\n"
+        "@atexit.register\ndef leave() -> None:\n"
+        f"    os.remove(path)\n    {LEFT[what]}\n"
+    )
+    files = {**PROJECT, "tests/conftest.py": conftest.replace("'", '"')}
+    checked = run(files, environ={"MARKED": "marked-secret"})
+    assert reasons(checked) == [FailureReason.TESTS_FAILED]
+    assert "The test report is not read" in str(failure(checked))
+    assert "marked-secret" not in "".join([str(checked), *run.lines])
+    assert checked.wheel is None
+
+
+BACKEND = """
+import os
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    path = os.path.join(folder, "retail-1.2.3-py3-none-any.whl")
+    {left}
+    return os.path.basename(path)
+"""
+
+
+@pytest.mark.parametrize("what", [*LEFT, "two names", "nothing"])
+def test_what_a_build_leaves_in_place_of_its_wheel_is_no_wheel(run: Run, what: str) -> None:
+    more = {"two names": "open(path, 'w'); os.link(path, path + '2.whl')", "nothing": "pass"}
+    backend = BACKEND.format(left={**LEFT, **more}[what])
+    table = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['back']\n"
+    files = {"pyproject.toml": table, "back/backend.py": backend}
+    checked = run(files, environ={"MARKED": "marked-secret"}, only_build=True)
+    assert reasons(checked) == [FailureReason.BUILD_FAILED]
+    assert "marked-secret" not in "".join([str(checked), *run.lines])
+    assert checked.wheel is None
+
+
+def test_what_tests_leave_in_the_folder_of_the_build_is_gone_when_it_is_built(run: Run) -> None:
+    conftest = (
+        "import pathlib\nimport sys\n\n"
+        'report = next(one for one in sys.argv if "junitxml" in one).split("=")[1]\n'
+        'dist = pathlib.Path(report).parents[1] / "dist"\n'
+        '(dist / "other-1.0-py3-none-any.whl").mkdir()\n'
+        '(dist / "link.whl").symlink_to("/")\n'
+    )
+    checked = run({**PROJECT, "tests/conftest.py": conftest})
+    assert checked.wheel is not None
+    assert checked.wheel.name == "retail-1.2.3-py3-none-any.whl"

@@ -58,6 +58,18 @@ def test_links_are_given_back_and_not_followed(theirs: Path, tmp_path: Path) -> 
     assert owner(outside) == owner(outside / "file") == 0
 
 
+def test_a_file_of_ours_that_has_another_name_elsewhere_stays_ours(
+    theirs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "ours").touch()
+    (theirs / "link").hardlink_to(tmp_path / "ours")
+    (theirs / "a" / "b").mkdir(parents=True)
+    give_back(theirs)
+    adopt(theirs / "link")
+    assert owner(tmp_path / "ours") == 0
+    assert owner(theirs / "a") == owner(theirs / "a" / "b") == SOMEBODY
+
+
 def test_our_own_folder_stays_ours(tmp_path: Path) -> None:
     (tmp_path / "x").touch()
     os.chown(tmp_path / "x", ANYBODY, ANYBODY)

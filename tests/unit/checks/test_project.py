@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -236,16 +237,20 @@ def test_pipes_and_endless_files_among_the_sources_are_passed_over(tmp_path: Pat
     assert open_project(tmp_path).imports_pyspark()
 
 
-def test_folders_without_a_bottom_are_looked_into_a_little(tmp_path: Path) -> None:
+@pytest.fixture
+def bottomless(tmp_path: Path) -> Iterator[Path]:
+    """A project with folders deeper than a path can say, and than Python may call."""
     write(tmp_path, {"pyproject.toml": ""})
     here = os.open(tmp_path, os.O_RDONLY)
-    try:
-        for _ in range(1_500):  # deeper than a path can say, and than Python may call
-            os.mkdir("d", dir_fd=here)
-            below = os.open("d", os.O_RDONLY, dir_fd=here)
-            os.close(here)
-            here = below
-    finally:
+    for _ in range(1_500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
-    assert not open_project(tmp_path).has_tests()
-    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)
+        here = below
+    os.close(here)
+    yield tmp_path
+    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # pytest can't
+
+
+def test_folders_without_a_bottom_are_looked_into_a_little(bottomless: Path) -> None:
+    assert not open_project(bottomless).has_tests()

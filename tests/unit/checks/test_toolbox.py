@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.checks.toolbox import Scratch, install_environment, tool_environment
+from deployer.checks.user import ProjectUser
 
 SECRETS = {
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x",
@@ -20,6 +23,7 @@ SECRETS = {
     "INPUT_DATABRICKS-TOKEN": "x",
     "PYTHONPATH": "x",
     "TWINE_PASSWORD": "x",
+    "UV_GITHUB_TOKEN": "x",
     "UV_PUBLISH_TOKEN": "x",
 }
 CALLER = {
@@ -85,3 +89,42 @@ def test_uv_keeps_the_cache_and_the_settings_of_the_real_home(
 def test_a_cache_that_the_caller_chose_stays(scratch: Scratch) -> None:
     got = install_environment({"HOME": "/home/runner", "UV_CACHE_DIR": "/cache"}, scratch)
     assert got["UV_CACHE_DIR"] == "/cache"
+
+
+def _filled(folder: Path) -> None:
+    (folder / "x.whl").mkdir()
+    (folder / "x.whl" / "file").touch()
+    (folder / "link").symlink_to(folder.parent / "elsewhere")
+
+
+def _linked(folder: Path) -> None:
+    folder.rmdir()
+    folder.symlink_to(folder.parent / "elsewhere")
+
+
+def _gone(folder: Path) -> None:
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("left", [_filled, _linked, _gone])
+def test_a_folder_is_empty_again_whatever_was_left_in_its_place(
+    scratch: Scratch, left: Callable[[Path], None]
+) -> None:
+    scratch.make()
+    elsewhere = scratch.root / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    left(scratch.dist)
+    assert scratch.emptied(scratch.dist) == scratch.dist
+    assert not scratch.dist.is_symlink()
+    assert list(scratch.dist.iterdir()) == []
+    assert (elsewhere / "file").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_all_but_the_folder_itself_belongs_to_the_projects_user(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "scratch", ProjectUser(62_310, 62_320))
+    scratch.make()
+    scratch.emptied(scratch.dist)
+    assert {path.stat().st_uid for path in scratch.root.iterdir()} == {62_310}
+    assert scratch.root.stat().st_uid == 0
