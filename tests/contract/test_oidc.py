@@ -533,9 +533,16 @@ def test_a_job_without_the_permission_gets_the_yaml_to_paste(
 def pull_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: object, actor: str = "me"
 ) -> DeployError:
-    event = tmp_path / "event.json"
     base = {"repo": {"full_name": "acme/metrics"}}
-    event.write_text(json.dumps({"pull_request": {"head": head, "base": base}}))
+    payload = json.dumps({"pull_request": {"head": head, "base": base}}).encode()
+    return with_payload(tmp_path, monkeypatch, payload, actor)
+
+
+def with_payload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, payload: bytes, actor: str = "me"
+) -> DeployError:
+    event = tmp_path / "event.json"
+    event.write_bytes(payload)
     monkeypatch.setenv("GITHUB_EVENT_NAME", "pull_request")
     monkeypatch.setenv("GITHUB_EVENT_PATH", str(event))
     monkeypatch.setenv("GITHUB_ACTOR", actor)
@@ -565,6 +572,15 @@ def test_other_pull_requests_are_told_to_ask_for_the_permission(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: object
 ) -> None:
     assert "id-token: write" in pull_request(tmp_path, monkeypatch, head).problem.remedy
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"\xff\xfe", b"[]", b"null", b'{"pull_request": []}', b"[" * 200_000]
+)
+def test_an_event_that_says_nothing_is_no_reason_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, payload: bytes
+) -> None:
+    assert "id-token: write" in with_payload(tmp_path, monkeypatch, payload).problem.remedy
 
 
 def test_a_profile_with_github_oidc_uses_our_way(

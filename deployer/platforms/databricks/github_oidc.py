@@ -94,7 +94,7 @@ def _why_never(environ: Mapping[str, str]) -> str:
         event = json.loads(Path(environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
         pull = event["pull_request"]
         foreign = pull["head"]["repo"]["full_name"] != pull["base"]["repo"]["full_name"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
     if not foreign:
         return ""
