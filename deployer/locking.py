@@ -14,7 +14,15 @@ from deployer.deployment.claims import Holder
 from deployer.deployment.holding import Holding, Me
 from deployer.deployment.journal import key_of
 from deployer.deployment.lock import Contended, Held, Lock
-from deployer.deployment.ports import OWN_FOLDER, LockLost, Workspace
+from deployer.deployment.ports import (
+    OWN_FOLDER,
+    Denied,
+    LockLost,
+    NotFound,
+    Refused,
+    Unavailable,
+    Workspace,
+)
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
@@ -51,7 +59,8 @@ def _lock(draft: Draft, doors: Doors, workspace: Workspace, folder: str) -> Lock
 def held(draft: Draft, doors: Doors, lock: Lock, what: str) -> Iterator[Holding]:
     """Hold `lock` while the block runs; `what` says in words what it is the lock of.
 
-    Raises DeployError (LOCK_HELD, LOCK_LOST), Interrupted, and as `Records`.
+    Raises DeployError (LOCK_HELD, LOCK_LOST, and what `_unwritable` says), Interrupted, and what the
+    block raises.
     """
     with draft.phase("lock", f"Lock {what}"):
         holding = _taken(draft, lock, what)
@@ -103,3 +112,21 @@ def _taken(draft: Draft, lock: Lock, what: str) -> Holding:
             remedy="Run it again when no other run deploys. If it happens again, keep the lock in a "
             "volume:\n\n  with:\n    lock-path: /Volumes/main/libraries/locks",
         ) from error
+    except (Denied, NotFound, Refused, Unavailable) as error:
+        raise _unwritable(what, error) from error
+
+
+def _unwritable(what: str, error: Exception) -> DeployError:
+    """What is told when a lock can't be written; a lock comes before every other write."""
+    title = f"The lock of {what} can't be written; no job was touched."
+    match error:
+        case Denied():
+            reason = FailureReason.PERMISSION_DENIED
+            remedy = "Give this identity WRITE VOLUME on the volume, or CAN MANAGE on the folder."
+        case NotFound():
+            reason = FailureReason.ROOT_UNAVAILABLE
+            remedy = "Create the volume or the folder above it, or correct `root` or `lock-path`."
+        case _:
+            reason = FailureReason.API_ERROR
+            remedy = "Run it again: a re-run finishes the work."
+    return fail(reason, title, detail=str(error), remedy=remedy)

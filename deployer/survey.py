@@ -177,10 +177,10 @@ def _looked(draft: Draft, ground: _Ground) -> Scene:
 
 
 def _number(lock: Lock) -> int:
-    """The lock's last number; where its volume is missing, the look at the root tells that better."""
+    """The lock's last number; where its folder can't be read, the look at the root tells why better."""
     try:
         return lock.number()
-    except NotFound:
+    except (Denied, NotFound):
         return 0
 
 

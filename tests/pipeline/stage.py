@@ -27,6 +27,7 @@ from deployer.report.model import Report
 from deployer.settings import parse
 from sandbox.server import Sandbox
 from tests.contract.runner_files import read_key_values, read_summary
+from tests.earlier import OWN, deployed_before
 from tests.wheels import make_wheel
 from tests.workspace import running_workspace
 
@@ -81,7 +82,12 @@ class Stage:
         return dist / file_name
 
     def publish(self, *versions: str, name: str = NAME, root: str = ROOT) -> None:
-        """Put versions into the root, as earlier deployments would have."""
+        """Put versions into the root, as earlier deployments would have: the journal tells of them."""
+        for version in versions:
+            deployed_before(self.workspace, root, *make_wheel(name, version))
+
+    def put(self, *versions: str, name: str = NAME, root: str = ROOT) -> None:
+        """Put versions into the root as somebody else would have: no journal tells of them."""
         for version in versions:
             file_name, content = make_wheel(name, version)
             self.workspace.put_file(f"{root}/{file_name}", content)
@@ -135,7 +141,10 @@ class Stage:
         )
 
     def deploy_with(
-        self, between: Callable[[], None], stopped: Callable[[], bool] = lambda: False
+        self,
+        between: Callable[[], None],
+        stopped: Callable[[], bool] = lambda: False,
+        **inputs: str,
     ) -> Report:
         """Deploy the one wheel, and call `between` after the plan was made and before it is applied.
 
@@ -146,7 +155,8 @@ class Stage:
             between()
             return "0123abcd"
 
-        settings = parse({"mode": "deploy", "wheel": "dist/*.whl", "root": ROOT})
+        given = {name.replace("_", "-"): value for name, value in inputs.items()}
+        settings = parse({"mode": "deploy", "wheel": "dist/*.whl", "root": ROOT, **given})
         doors = Doors(
             workspace_folder=self.folder,
             connect=lambda _: connect(
@@ -168,10 +178,18 @@ class Stage:
         """Plan the one wheel of `dist/` for the root."""
         return self.run("plan", None, **{"wheel": "dist/*.whl", "root": ROOT, **inputs})
 
+    def uploads(self) -> list[str]:
+        """The paths of the calls that uploaded something else than locks and journals to a volume."""
+        return [one.path for one in self.workspace.calls("PUT") if f"/{OWN}/" not in one.path]
+
     def version_of(self, job_id: int) -> list[str]:
         """The versions that a job of `job` names now."""
         libraries = self.workspace.job(job_id)["tasks"][0]["libraries"]
         return [one["whl"].rsplit("/", 1)[-1].split("-")[1] for one in libraries]
+
+    def files(self) -> set[str]:
+        """The paths of all files, but for locks and journals."""
+        return {path for path in self.workspace.files() if f"/{OWN}/" not in path}
 
     def stored(self) -> set[str]:
         """The versions in the root."""

@@ -90,10 +90,10 @@ def test_a_real_behaviour_shows_and_a_naive_one_would_not(
 
 
 def test_documented_limits_slow_a_deployment_down_and_nothing_more(stage: Stage) -> None:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     jobs = {stage.job(path("1.4.0")) for _ in range(12)}
     stage.workspace.set_limits("documented")
     stage.build("1.5.0")
     ended = stage.deploy()
     assert ended.moved == jobs
-    assert stage.stored() == {"1.5.0"}
+    assert stage.stored() == {"1.4.0", "1.5.0"}

@@ -168,14 +168,23 @@ def test_an_update_replaces_the_library_after_the_jobs_are_moved(published: Stag
 
 def test_an_old_file_stays_as_long_as_a_cluster_still_mentions_it(published: Stage) -> None:
     """What is uninstalled stays loaded until the restart."""
+    published.publish("1.3.0")
+    cluster(published, "c2", "1.3.0")
     ended = published.deploy(clusters="update")
-    assert published.stored() == {"1.4.0", "1.5.0"}
-    (kept,) = (one for one in ended.document["versions"] if one["version"] == "1.4.0")
-    assert (kept["decision"], kept["reasons"]) == ("keep", ["used by cluster c1 (the c1)"])
+    assert published.stored() == {"1.3.0", "1.4.0", "1.5.0"}
+    kept = {one["version"]: one["reasons"] for one in ended.document["versions"]}
+    assert kept["1.3.0"] == ["used by cluster c2 (the c2)"]
+    assert kept["1.4.0"] == [
+        "used by cluster c1 (the c1)",
+        "a rollback of the last deployment needs it",
+    ]
     restarted = published.deploy(clusters="restart")
-    assert outcomes(restarted) == {"c1": ("restarted", "")}
+    assert outcomes(restarted) == {"c1": ("restarted", ""), "c2": ("restarted", "")}
+    assert published.deploy(clusters="restart").outputs["removed-versions"] == "1.3.0"
+    assert published.stored() == {"1.4.0", "1.5.0"}
+    published.build("1.5.1")
     assert published.deploy(clusters="restart").outputs["removed-versions"] == "1.4.0"
-    assert published.stored() == {"1.5.0"}
+    assert published.stored() == {"1.5.0", "1.5.1"}
 
 
 def test_a_second_run_has_nothing_to_do(published: Stage) -> None:
@@ -242,7 +251,7 @@ def deployed(stage: Stage, clusters: str, waiting: Waiting, stopped: list[bool])
         ),
         check=lambda *_: Checked(()),
         stopped=lambda: bool(stopped),
-        new_id=lambda: "a-deployment",
+        new_id=lambda: "0123abcd",
         now_ms=lambda: 0,
         waiting=waiting,
     )
@@ -295,6 +304,7 @@ def test_a_cancelled_run_ends_the_wait_and_tells_the_truth(published: Stage) -> 
 
 
 def test_a_cluster_that_we_may_not_manage_is_told_and_stops_no_other(published: Stage) -> None:
+    published.publish("1.3.0")
     cluster(published, "c2", "1.4.0")
     published.workspace.deny(published.workspace.options.user, "c1", keep="CAN_ATTACH_TO")
     ended = published.deploy(clusters="update")
@@ -308,7 +318,7 @@ def test_a_cluster_that_we_may_not_manage_is_told_and_stops_no_other(published: 
     assert outcomes(ended)["c2"][0] == "updated"
     assert len(ended.moved) == 1
     assert ended.document["deployment"]["failed"] == []
-    assert published.stored() == {"1.4.0", "1.5.0"}
+    assert published.stored() == {"1.3.0", "1.4.0", "1.5.0"}
 
 
 def test_a_new_version_that_fails_leaves_the_cluster_with_the_old_one(published: Stage) -> None:
@@ -353,6 +363,9 @@ def test_a_failed_job_keeps_clusters_as_they_are(published: Stage) -> None:
     published.workspace.deny(published.workspace.options.user, job, keep="CAN_VIEW")
     ended = published.deploy(clusters="restart")
     assert ended.outputs["failure-reason"] == "jobs-not-moved"
+    assert statuses(published, "c1") == {"1.4.0": "INSTALLED"}
+    ended = published.deploy(clusters="restart", on_failure="continue")
+    assert (len(ended.moved), ended.outputs["failure-reason"]) == (1, "jobs-not-moved")
     assert statuses(published, "c1") == {"1.4.0": "INSTALLED"}
 
 

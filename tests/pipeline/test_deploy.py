@@ -71,7 +71,7 @@ def test_the_same_version_with_the_same_bytes_goes_on_to_the_jobs(stage: Stage) 
     stage.build("1.5.0")
     ended = stage.deploy()
     assert ended.moved == {job}
-    assert not stage.workspace.calls("PUT")
+    assert stage.uploads() == []
 
 
 def test_the_same_version_with_other_bytes_is_refused_and_no_job_is_touched(stage: Stage) -> None:
@@ -93,18 +93,27 @@ def test_unused_old_versions_of_the_major_go_and_used_ones_stay(stage: Stage) ->
     stage.job(path("1.3.0"), tags={"spark-deploy.pin": "1.3"})
     stage.build("1.5.0")
     ended = stage.deploy()
-    assert stage.stored() == {"0.9.0", "1.3.0", "1.5.0", "1.6.0", "2.0.0"}
-    assert ended.outputs["removed-versions"] == "1.4.0,1.4.1"
+    assert stage.stored() == {"0.9.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0", "2.0.0"}
+    assert ended.outputs["removed-versions"] == "1.4.1"
+    stage.build("1.5.1")
+    ended = stage.deploy()  # from here on no rollback of the last deployment needs 1.4.0
+    assert stage.stored() == {"0.9.0", "1.3.0", "1.5.0", "1.5.1", "1.6.0", "2.0.0"}
+    assert ended.outputs["removed-versions"] == "1.4.0"
 
 
 def test_cleanup_false_removes_nothing_and_lists_what_it_would(stage: Stage) -> None:
-    stage.publish("1.3.0", "1.4.0")
+    stage.publish("1.2.0", "1.3.0", "1.4.0")
     stage.job(path("1.4.0"))
     stage.build("1.5.0")
     ended = stage.deploy(cleanup="false")
-    assert stage.stored() == {"1.3.0", "1.4.0", "1.5.0"}
+    assert stage.stored() == {"1.2.0", "1.3.0", "1.4.0", "1.5.0"}
     decisions = {one["version"]: one["decision"] for one in ended.document["versions"]}
-    assert decisions == {"1.3.0": "list-only", "1.4.0": "list-only", "1.5.0": "current"}
+    assert decisions == {
+        "1.2.0": "list-only",
+        "1.3.0": "list-only",
+        "1.4.0": "keep",  # for a rollback
+        "1.5.0": "current",
+    }
 
 
 @pytest.mark.parametrize(
@@ -130,12 +139,17 @@ def test_what_an_active_run_may_still_load_stays_until_it_ends(stage: Stage) -> 
     job = stage.job(path("1.4.0"))
     run = stage.workspace.hold_run(job)
     stage.build("1.5.0")
+    assert stage.deploy().moved == {job}
+    stage.build("1.5.1")
     ended = stage.deploy()
     assert ended.moved == {job}
-    assert stage.stored() == {"1.4.0", "1.5.0"}
+    assert stage.stored() == {"1.4.0", "1.5.0", "1.5.1"}
+    (kept,) = (one["reasons"] for one in ended.document["versions"] if one["version"] == "1.4.0")
+    assert len(kept) == 1
+    assert f"run {run}" in kept[0]
     stage.workspace.finish_run(run)
     assert stage.run("cleanup", root=ROOT).code == 0
-    assert stage.stored() == {"1.5.0"}
+    assert stage.stored() == {"1.5.0", "1.5.1"}
 
 
 def test_what_a_requirements_file_of_another_job_names_stays(stage: Stage) -> None:
@@ -160,7 +174,7 @@ def test_keep_and_min_age_hold_old_versions_back(stage: Stage) -> None:
 
 def test_a_job_that_may_not_be_edited_is_named_and_the_others_move(tmp_path: Path) -> None:
     with on_stage(tmp_path) as stage:
-        stage.publish("1.4.0")
+        stage.publish("1.3.0", "1.4.0")
         mine, theirs = stage.job(path("1.4.0")), stage.job(path("1.4.0"), name="theirs")
         stage.token = stage.workspace.add_user("deployer@example.com")
         stage.workspace.grant("deployer@example.com", mine, "CAN_MANAGE")
@@ -172,20 +186,23 @@ def test_a_job_that_may_not_be_edited_is_named_and_the_others_move(tmp_path: Pat
         assert ended.moved == {mine}
         assert ended.reasons == {theirs: "no-permission"}
         assert "theirs" in ended.summary
-        assert stage.stored() == {"1.4.0", "1.5.0"}  # who can't see all jobs removes nothing
+        stored = {"1.3.0", "1.4.0", "1.5.0"}  # who can't see all jobs removes nothing
+        assert stage.stored() == stored
 
 
-def test_a_refused_write_fails_that_job_only_and_nothing_is_removed(stage: Stage) -> None:
-    stage.publish("1.4.0")
+def test_a_refused_write_fails_that_job_only_where_others_go_on_and_nothing_is_removed(
+    stage: Stage,
+) -> None:
+    stage.publish("1.3.0", "1.4.0")
     jobs = [stage.job(path("1.4.0")) for _ in range(4)]
     stage.workspace.deny(stage.workspace.options.user, jobs[1], keep="CAN_VIEW")
     stage.build("1.5.0")
-    ended = stage.deploy()
+    ended = stage.deploy(on_failure="continue")
     assert ended.code == 1
     assert ended.document["failure"]["reason"] == "jobs-not-moved"
     assert ended.moved == {jobs[0], jobs[2], jobs[3]}
     assert [one["job_id"] for one in ended.document["deployment"]["failed"]] == [jobs[1]]
-    assert stage.stored() == {"1.4.0", "1.5.0"}
+    assert stage.stored() == {"1.3.0", "1.4.0", "1.5.0"}
 
 
 def test_a_job_that_was_deleted_after_the_plan_is_told_and_does_not_fail_the_run(
@@ -211,11 +228,33 @@ def test_a_reference_that_was_edited_after_the_plan_stays_as_it_was_edited(stage
         settings["tasks"][0]["libraries"][0]["whl"] = path("1.4.1")
         stage.workspace.set_job(edited, settings)
 
-    report = stage.deploy_with(edit)
+    report = stage.deploy_with(edit, on_failure="continue")
     assert report.outcome == "failed"
     assert stage.version_of(edited) == ["1.4.1"]
     assert stage.version_of(there) == ["1.5.0"]
     assert "1.4.1" in stage.stored()
+
+
+def test_a_reference_that_was_edited_after_the_plan_takes_the_others_back_by_default(
+    stage: Stage,
+) -> None:
+    stage.publish("1.4.0", "1.4.1")
+    edited, there = stage.job(path("1.4.0")), stage.job(path("1.4.0"))
+    stage.build("1.5.0")
+
+    def edit() -> None:
+        settings = copy.deepcopy(stage.workspace.job(edited))
+        settings["tasks"][0]["libraries"][0]["whl"] = path("1.4.1")
+        stage.workspace.set_job(edited, settings)
+
+    report = stage.deploy_with(edit)
+    assert report.outcome == "failed"
+    assert report.deployment is not None
+    assert [one.job_id for one in report.deployment.drifted] == [edited]
+    assert report.deployment.applied == ()
+    assert stage.version_of(edited) == ["1.4.1"]
+    assert stage.version_of(there) == ["1.4.0"]
+    assert {"1.4.0", "1.4.1"} <= stage.stored()
 
 
 def test_another_edit_of_the_same_task_after_the_plan_survives_the_move(stage: Stage) -> None:
@@ -249,27 +288,29 @@ def test_an_approved_digest_is_applied_and_any_other_plan_is_refused(stage: Stag
     assert stage.deploy(expected_plan_digest=approved).moved == {job}
 
 
-@pytest.mark.parametrize("rules", [{"keep": "1"}, {"cleanup": "false"}])
+@pytest.mark.parametrize("rules", [{"keep": "2"}, {"cleanup": "false"}])
 def test_an_approval_allows_no_removal_that_the_plan_did_not_name(
     stage: Stage, rules: dict[str, str]
 ) -> None:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     stage.job(path("1.4.0"))
     stage.build("1.5.0")
     approved = stage.plan(**rules).outputs["plan-digest"]
     deployed = stage.deploy(expected_plan_digest=approved)
     assert (deployed.code, deployed.document["deployment"]["removed"]) == (0, [])
     kept = {one["version"]: one["reasons"] for one in deployed.document["versions"]}
-    assert kept["1.4.0"] == ["the plan did not name it for removal"]
+    assert kept["1.3.0"] == ["the plan did not name it for removal"]
+    assert stage.stored() == {"1.3.0", "1.4.0", "1.5.0"}
 
 
 def test_an_approval_allows_the_removals_that_the_plan_named(stage: Stage) -> None:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     stage.job(path("1.4.0"))
     stage.build("1.5.0")
     approved = stage.plan().outputs["plan-digest"]
     deployed = stage.deploy(expected_plan_digest=approved)
-    assert [one["version"] for one in deployed.document["deployment"]["removed"]] == ["1.4.0"]
+    assert [one["version"] for one in deployed.document["deployment"]["removed"]] == ["1.3.0"]
+    assert stage.stored() == {"1.4.0", "1.5.0"}
 
 
 @pytest.mark.parametrize("digest", ["missing", "0" * 63])
@@ -411,7 +452,7 @@ def test_a_root_that_everybody_may_write_gets_a_warning(stage: Stage) -> None:
     assert any("Everybody may write" in one for one in stage.plan(root=root).document["warnings"])
 
 
-UPLOAD, UPDATE = ("PUT", "*/fs/files/*"), ("POST", "*/jobs/update")
+UPLOAD, UPDATE = ("PUT", "*/fs/files/*.whl"), ("POST", "*/jobs/update")
 BREAKS: tuple[tuple[FaultKind, tuple[str, str]], ...] = (
     ("reset-before", UPLOAD),
     ("reset-after", UPLOAD),
@@ -427,7 +468,7 @@ BREAKS: tuple[tuple[FaultKind, tuple[str, str]], ...] = (
 def test_a_call_that_breaks_is_repeated_and_the_run_ends_as_if_it_had_not(
     stage: Stage, kind: FaultKind, where: tuple[str, str]
 ) -> None:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     job = stage.job(path("1.4.0"))
     method, pattern = where
     stage.workspace.set_faults([Fault(kind=kind, method=method, path=pattern)])
@@ -435,5 +476,5 @@ def test_a_call_that_breaks_is_repeated_and_the_run_ends_as_if_it_had_not(
     ended = stage.deploy()
     assert ended.code == 0
     assert ended.moved == {job}
-    assert stage.stored() == {"1.5.0"}
+    assert stage.stored() == {"1.4.0", "1.5.0"}
     assert ended.document["api"]["retries"] >= 1

@@ -36,19 +36,19 @@ def run(stage: Stage, mode: str, environ: dict[str, str] | None = None, **inputs
 
 @pytest.fixture
 def built(stage: Stage) -> Stage:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     stage.job(path("1.4.0"))
     stage.build("1.5.0")
     return stage
 
 
 def test_a_deployment_takes_host_root_and_retention_from_its_environment(built: Stage) -> None:
-    configure(built, "keep: 1")
+    configure(built, "keep: 2")
     ended = run(built, "deploy", environment="prod", wheel="dist/*.whl")
     assert ended.code == 0
     assert ended.document["environment"] == "prod"
     assert ended.document["root"] == ROOT
-    assert built.stored() == {"1.4.0", "1.5.0"}  # kept by the file
+    assert built.stored() == {"1.3.0", "1.4.0", "1.5.0"}  # kept by the file
     assert len(ended.moved) == 1
 
 
@@ -70,7 +70,9 @@ def test_every_other_mode_works_on_an_environment_too(built: Stage) -> None:
     configure(built, "cleanup: false")
     cleanup = run(built, "cleanup", environment="prod")
     assert cleanup.code == 0
-    assert built.stored() == {"1.4.0", "1.5.0"}
+    assert built.stored() == {"1.3.0", "1.4.0", "1.5.0"}
+    configure(built)
+    assert run(built, "cleanup", environment="prod").outputs["removed-versions"] == "1.3.0"
 
 
 def test_a_misspelled_environment_touches_nothing(built: Stage) -> None:
@@ -88,7 +90,7 @@ def test_a_wrong_file_is_told_whole_and_touches_nothing(built: Stage) -> None:
     assert ended.outputs["failure-reason"] == "invalid-configuration"
     assert len(ended.document["failure"]["problems"]) == 3
     assert "spark-deploy.yml, line 11" in ended.summary
-    assert built.stored() == {"1.4.0"}
+    assert built.stored() == {"1.3.0", "1.4.0"}
 
 
 def test_on_a_pull_request_no_credential_goes_to_the_host_of_the_file(built: Stage) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.earlier import deployed_before
 from tests.jars import make_egg, make_jar
 from tests.pipeline.stage import ROOT, Stage
 from tests.wheels import make_wheel
@@ -48,9 +49,9 @@ def build(stage: Stage, made: tuple[str, bytes]) -> None:
 
 
 def publish(stage: Stage, kind: Shipped, *versions: str) -> None:
+    """Put versions into the root, as earlier deployments would have."""
     for version in versions:
-        file_name, content = kind.make(version)
-        stage.workspace.put_file(f"{ROOT}/{file_name}", content)
+        deployed_before(stage.workspace, ROOT, *kind.make(version))
 
 
 def job(stage: Stage, *libraries: dict[str, Any], **task: Any) -> int:
@@ -67,14 +68,14 @@ def named_by(stage: Stage, job_id: int) -> list[str]:
 
 
 def in_root(stage: Stage) -> set[str]:
-    return {path.rpartition("/")[2] for path in stage.workspace.files() if path.startswith(ROOT)}
+    return {path.rpartition("/")[2] for path in stage.files() if path.startswith(ROOT)}
 
 
 @NEW_KINDS
 def test_a_library_of_any_kind_is_planned_deployed_and_then_there_is_nothing_to_do(
     stage: Stage, kind: Shipped
 ) -> None:
-    publish(stage, kind, "1.2.0", "1.3.0")
+    publish(stage, kind, "1.1.0", "1.2.0", "1.3.0")
     older = job(stage, {kind.field: kind.path("1.2.0")})
     spelled = job(stage, {kind.field: f"dbfs:{kind.path('1.3.0')}"})
     next_major = job(stage, {kind.field: kind.path("2.0.0")})
@@ -92,12 +93,18 @@ def test_a_library_of_any_kind_is_planned_deployed_and_then_there_is_nothing_to_
     assert deployed.outputs["wheel-path"].endswith(kind.name("1.4.0"))
     assert named_by(stage, older) == named_by(stage, spelled) == [kind.name("1.4.0")]
     assert named_by(stage, next_major) == [kind.name("2.0.0")]
-    assert in_root(stage) == {kind.name("1.4.0")}
+    assert in_root(stage) == {kind.name(each) for each in ("1.2.0", "1.3.0", "1.4.0")}
+    assert deployed.outputs["removed-versions"] == "1.1.0"
     assert deployed.reasons == {next_major: "another-major"}
 
     again = stage.deploy(wheel="dist/*")
     assert (again.code, again.document["outcome"]) == (0, "nothing-to-do")
     assert again.document["plan"]["digest"] != planned.document["plan"]["digest"]
+
+    back = stage.run("rollback", root=ROOT)
+    assert (back.code, back.moved) == (0, {older, spelled})
+    assert named_by(stage, older) == [kind.name("1.2.0")]
+    assert named_by(stage, spelled) == [kind.name("1.3.0")]
 
 
 def test_kinds_and_classifiers_never_replace_or_remove_each_other(stage: Stage) -> None:
@@ -105,7 +112,7 @@ def test_kinds_and_classifiers_never_replace_or_remove_each_other(stage: Stage) 
     plain = Shipped("jar", lambda v: make_jar("retail_metrics", v))
     kinds = [WHEEL, EGG, plain, sources]
     for kind in kinds:
-        publish(stage, kind, "1.2.0")
+        publish(stage, kind, "1.1.0", "1.2.0")
     one = job(stage, *({kind.field: kind.path("1.2.0")} for kind in kinds))
     build(stage, plain.make("1.4.0"))
     ended = stage.deploy(wheel="dist/*.jar")
@@ -118,9 +125,8 @@ def test_kinds_and_classifiers_never_replace_or_remove_each_other(stage: Stage) 
         "another-kind",
         "another-kind",
     ]
-    assert in_root(stage) == {kind.name("1.2.0") for kind in (WHEEL, EGG, sources)} | {
-        plain.name("1.4.0")
-    }
+    others = {kind.name(each) for kind in (WHEEL, EGG, sources) for each in ("1.1.0", "1.2.0")}
+    assert in_root(stage) == others | {plain.name("1.2.0"), plain.name("1.4.0")}
     assert "another build of the library" in ended.summary
 
 

@@ -44,9 +44,10 @@ def test_cleanup_leaves_files_that_are_no_libraries_or_have_no_certain_version(
     for name in ("notes.txt", "retail_metrics.whl", "retail_metrics-latest-py3-none-any.whl"):
         stage.workspace.put_file(f"{ROOT}/{name}", b"x")
     stage.publish("1.5.0")
-    before = stage.workspace.files()
+    before = stage.files()
+    assert len(before) == 4
     stage.run("cleanup", root=ROOT)
-    assert stage.workspace.files() == before
+    assert stage.files() == before
 
 
 def test_status_lists_every_reference_of_every_job(stage: Stage) -> None:

@@ -21,14 +21,16 @@ def installs(stage: Stage, line: str, name: str = "load") -> int:
 
 
 def test_a_version_that_only_a_notebook_installs_is_told_and_stays(stage: Stage) -> None:
-    stage.publish("1.3.0", "1.4.0")
+    stage.publish("1.2.0", "1.3.0", "1.4.0")
     stage.build("1.5.0")
     moved = stage.job(path("1.4.0"))
     loads = installs(stage, f"# MAGIC %pip install {path('1.3.0')}")
     ended = stage.deploy()
     assert ended.code == 0
     assert ended.moved == {moved}
-    assert stage.stored() == {"1.3.0", "1.5.0"}
+    assert stage.stored() == {"1.3.0", "1.4.0", "1.5.0"}
+    kept = {one["version"]: one["reasons"] for one in ended.document["versions"]}
+    assert NOTEBOOK in kept["1.3.0"][0]
     (place,) = ended.document["elsewhere"]
     assert (place["where"], place["holder"], place["spot"]) == ("notebook", NOTEBOOK, "line 2")
     assert place["jobs"] == [{"job_id": loads, "job_name": "load"}]
@@ -61,22 +63,22 @@ def test_what_stands_elsewhere_is_no_part_of_the_plan_s_digest(stage: Stage) -> 
 
 
 def test_notebooks_can_be_left_out_and_then_nothing_is_removed(stage: Stage) -> None:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     stage.build("1.5.0")
     stage.job(path("1.4.0"))
     installs(stage, "print(1)")
     ended = stage.deploy(read_notebooks="false")
     assert ended.code == 0
-    assert stage.stored() == {"1.4.0", "1.5.0"}
+    assert stage.stored() == {"1.3.0", "1.4.0", "1.5.0"}
     assert stage.workspace.calls("GET", "/workspace/export") == []
     assert "read-notebooks: false" in str(ended.document["warnings"])
     assert (
-        stage.run("cleanup", root=ROOT).document["deployment"]["removed"][0]["version"] == "1.4.0"
+        stage.run("cleanup", root=ROOT).document["deployment"]["removed"][0]["version"] == "1.3.0"
     )
 
 
 def test_a_notebook_that_can_t_be_read_ends_no_plan_and_keeps_files(stage: Stage) -> None:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     stage.build("1.5.0")
     stage.job(path("1.4.0"))
     installs(stage, "print(1)")
@@ -88,33 +90,33 @@ def test_a_notebook_that_can_t_be_read_ends_no_plan_and_keeps_files(stage: Stage
     assert f"{NOTEBOOK} of job" in str(planned.document["warnings"])
     ended = stage.deploy()
     assert ended.code == 0
-    assert stage.stored() == {"1.4.0", "1.5.0"}
+    assert stage.stored() == {"1.3.0", "1.4.0", "1.5.0"}
 
 
 def test_what_a_missing_notebook_would_install_holds_nothing_back(stage: Stage) -> None:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     stage.build("1.5.0")
     stage.job(path("1.4.0"))
     stage.workspace.add_job({"tasks": [LOAD]})
     ended = stage.deploy()
-    assert stage.stored() == {"1.5.0"}
+    assert stage.stored() == {"1.4.0", "1.5.0"}
     assert ended.document["warnings"] == []
 
 
 def test_a_notebook_that_is_edited_during_the_deployment_is_seen_before_removal(
     stage: Stage,
 ) -> None:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     stage.build("1.5.0")
     stage.job(path("1.4.0"))
     installs(stage, "print(1)")
-    edited = f"%pip install {path('1.4.0')}".encode()
+    edited = f"%pip install {path('1.3.0')}".encode()
     stage.deploy_with(lambda: stage.workspace.put_notebook(NOTEBOOK, edited))
-    assert stage.stored() == {"1.4.0", "1.5.0"}
+    assert stage.stored() == {"1.3.0", "1.4.0", "1.5.0"}
 
 
 def test_texts_are_read_once_where_nothing_is_removed(stage: Stage) -> None:
-    stage.publish("1.4.0")
+    stage.publish("1.3.0", "1.4.0")
     stage.build("1.5.0")
     stage.job(path("1.4.0"))
     for _ in range(3):
@@ -122,7 +124,7 @@ def test_texts_are_read_once_where_nothing_is_removed(stage: Stage) -> None:
     stage.deploy(cleanup="false")
     assert len(stage.workspace.calls("GET", "/workspace/export")) == 1
     stage.deploy()
-    assert stage.stored() == {"1.5.0"}
+    assert stage.stored() == {"1.4.0", "1.5.0"}
     assert len(stage.workspace.calls("GET", "/workspace/export")) == 3
 
 

@@ -17,7 +17,7 @@ def writes(stage: Stage) -> list[str]:
 
 @pytest.mark.parametrize("root", [DBFS, "/dbfs/libs/released/"])
 def test_a_library_in_dbfs_is_deployed_when_that_was_chosen(stage: Stage, root: str) -> None:
-    stage.publish("1.4.0", root=DBFS)
+    stage.publish("1.3.0", "1.4.0", root=DBFS)
     by_scheme = stage.job(path("1.4.0", root=DBFS))
     by_mount = stage.job(path("1.4.0", root="/dbfs/libs/released"))
     stage.build("1.5.0")
@@ -27,10 +27,14 @@ def test_a_library_in_dbfs_is_deployed_when_that_was_chosen(stage: Stage, root: 
     # The new place is spelled as the old one was.
     libraries = stage.workspace.job(by_mount)["tasks"][0]["libraries"]
     assert libraries == [{"whl": path("1.5.0", root="/dbfs/libs/released")}]
-    assert set(stage.workspace.files()) == {path("1.5.0", root=DBFS)}
+    assert stage.files() == {path(each, root=DBFS) for each in ("1.4.0", "1.5.0")}
     assert any("Everybody may write to the root dbfs:/libs" in one for one in warnings(ended))
     again = stage.deploy(root=root, allow_dbfs="true")
     assert again.outputs["outcome"] == "nothing-to-do"
+    back = stage.run("rollback", None, root=root, allow_dbfs="true")
+    assert (back.code, back.moved) == (0, {by_scheme, by_mount})
+    libraries = stage.workspace.job(by_mount)["tasks"][0]["libraries"]
+    assert libraries == [{"whl": path("1.4.0", root="/dbfs/libs/released")}]
 
 
 def warnings(ended: Ended) -> list[str]:
@@ -85,16 +89,20 @@ def test_a_volume_that_is_not_there_is_told_and_nothing_is_written(stage: Stage,
 
 
 @pytest.mark.parametrize("status", [413, 507])
-def test_a_full_volume_fails_the_upload_and_no_job_moves(stage: Stage, status: int) -> None:
+@pytest.mark.parametrize(
+    ("full_for", "reason"), [("*/fs/files/*.whl", "upload-failed"), ("*/fs/files/*", "api-error")]
+)
+def test_a_full_volume_fails_the_first_write_and_no_job_moves(
+    stage: Stage, status: int, full_for: str, reason: str
+) -> None:
     stage.publish("1.4.0")
     job = stage.job(path("1.4.0"))
     stage.build("1.5.0")
-    full = Fault(
-        kind="status", method="PUT", path="*/fs/files/*", times=0, status=status, error_code=""
-    )
+    full = Fault(kind="status", method="PUT", path=full_for, times=0, status=status, error_code="")
     stage.workspace.set_faults([full])
     ended = stage.deploy()
-    assert (ended.code, ended.outputs["failure-reason"]) == (1, "upload-failed")
+    assert (ended.code, ended.outputs["failure-reason"]) == (1, reason)
+    assert "no job was touched" in ended.document["failure"]["title"]
     assert stage.version_of(job) == ["1.4.0"]
     assert stage.stored() == {"1.4.0"}
 
@@ -108,4 +116,5 @@ def test_a_volume_that_may_only_be_read_is_told_with_the_right_that_is_missing(
     ended = stage.deploy()
     assert (ended.code, ended.outputs["failure-reason"]) == (1, "permission-denied")
     assert "WRITE VOLUME" in ended.document["failure"]["remedy"]
+    assert "no job was touched" in ended.document["failure"]["title"]
     assert stage.stored() == {"1.4.0"}
