@@ -47,7 +47,8 @@ def deployed_before(workspace: Sandbox, root: str, file_name: str, content: byte
 
 def _read(file_name: str) -> tuple[Distribution, str]:
     parsed = parse_file_name(file_name)
-    assert parsed is not None and parsed.certain is not None, file_name
+    assert parsed is not None, file_name
+    assert parsed.certain is not None, file_name
     return parsed.distribution(parsed.certain), str(parsed.certain.version)
 
 
