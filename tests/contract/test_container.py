@@ -74,7 +74,7 @@ def door(tmp_path: Path) -> Iterator[Door]:
 @pytest.fixture
 def ready(door: Door) -> Door:
     """Two jobs on 1.4.0, and 1.5.0 to deploy."""
-    door.stage.publish("1.4.0")
+    door.stage.publish("1.3.0", "1.4.0")
     door.stage.job(path("1.4.0"), name="näm → 日本")
     door.stage.job(path("1.4.0"), name="plain")
     door.stage.build("1.5.0")
@@ -268,7 +268,7 @@ def test_whatever_is_missing_for_the_report_the_deployment_goes_on(
     done = ready.step(mode="deploy", environ=environ)
     assert done.code == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert ready.stage.stored() == {"1.5.0"}
+    assert ready.stage.stored() == {"1.4.0", "1.5.0"}
     assert {one.name for one in done.runner.commands} <= COMMANDS
     assert any("日本" in line for line in done.runner.lines), "the runner reads UTF-8"
 
@@ -290,7 +290,7 @@ def test_a_log_that_takes_nothing_changes_no_outcome(ready: Door, where: str) ->
     assert done.code == 0
     assert done.outputs["outcome"] == "succeeded"
     assert done.document["outcome"] == "succeeded"
-    assert ready.stage.stored() == {"1.5.0"}
+    assert ready.stage.stored() == {"1.4.0", "1.5.0"}
 
 
 def test_what_a_full_log_still_holds_at_the_end_changes_no_exit_code(ready: Door) -> None:
@@ -322,7 +322,7 @@ def test_a_workspace_that_is_read_only_is_enough(ready: Door) -> None:
     assert done.code == 0, done.stdout + done.stderr
     assert done.outputs["report-path"].endswith("/_temp/spark-deploy/report.json")
     assert any("Read-only" in line for line in done.runner.lines)
-    assert ready.stage.stored() == {"1.5.0"}
+    assert ready.stage.stored() == {"1.4.0", "1.5.0"}
 
 
 @AS_ROOT
@@ -344,7 +344,7 @@ def test_a_full_temporary_folder_costs_the_report_and_nothing_else(ready: Door) 
 
 
 def test_a_large_report_keeps_to_the_limits_of_the_runner(door: Door) -> None:
-    door.stage.publish("1.4.0")
+    door.stage.publish("1.3.0", "1.4.0")
     for number in range(3_000):
         door.stage.job(path("2.0.0" if number % 2 else "1.4.0"), name=f"job {number} " + "x" * 300)
     door.stage.build("1.5.0")
@@ -384,7 +384,7 @@ def test_exit_code_3_is_a_refusal(ready: Door) -> None:
 
 def test_exit_code_70_is_our_bug_and_still_a_whole_report(ready: Door) -> None:
     broken = (
-        "import runpy, deployer.survey; deployer.survey.make_plan = None;"
+        "import runpy, deployer.planning; deployer.planning.make_plan = None;"
         f"runpy.run_path({str(REPOSITORY / 'entrypoint.py')!r}, run_name='__main__')"
     )
     done = ready.step(

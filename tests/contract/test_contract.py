@@ -62,7 +62,11 @@ def test_the_action_is_valid_metadata() -> None:
     assert len(ACTION["description"]) <= DESCRIPTION_LIMIT
     assert ACTION["branding"]["color"] in COLOURS
     assert ACTION["branding"]["icon"] not in NO_BRAND_ICON
-    assert ACTION["runs"] == {"using": "docker", "image": "Dockerfile"}
+    assert ACTION["runs"] == {
+        "using": "docker",
+        "image": "Dockerfile",
+        "post-entrypoint": "/opt/spark-deploy/post.py",  # a path in the image (fact 12)
+    }
     assert all(set(one) <= {"description", "default"} for one in ACTION["inputs"].values())
     assert all(set(one) == {"description"} for one in ACTION["outputs"].values())
 
@@ -95,6 +99,7 @@ SPECIAL = {
     "read-notebooks": {"read-notebooks": "no"},
     "from-versions": {"from-versions": "1.4.0"},
     "expected-plan-digest": {"expected-plan-digest": "9c" * 32},
+    "lock-expiry": {"lock-expiry": "7m"},
 }
 
 
@@ -209,6 +214,18 @@ def test_the_image_keeps_to_what_the_runner_asks_of_it() -> None:
     command = yaml.safe_load(entrypoint)
     assert command[0].startswith("/")
     assert command[-1] == "/opt/spark-deploy/entrypoint.py"
+
+
+def test_the_post_step_is_a_program_of_the_image_with_the_flags_of_the_entrypoint() -> None:
+    """The runner starts it by its path alone, so its first line says how."""
+    post = REPOSITORY / "post.py"
+    assert post.stat().st_mode & 0o111 == 0o111
+    (entrypoint,) = (rest for name, rest in _instructions() if name == "ENTRYPOINT")
+    interpreter, *flags, _ = yaml.safe_load(entrypoint)
+    first, *_ = post.read_text(encoding="utf-8").splitlines()
+    assert first.split()[0] == f"#!{interpreter}"
+    (together,) = first.split()[1:]  # Linux hands over one argument at most
+    assert set(together) == set("".join(flags))
 
 
 def test_the_image_installs_only_what_is_locked_by_hash() -> None:
