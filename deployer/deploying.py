@@ -29,13 +29,11 @@ from deployer.deployment.scan import Scan
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.journaling import journaled, started
-from deployer.locking import held, writer_lock
+from deployer.locking import WRITER, held, writer_lock
 from deployer.plan.history import Action, Entry
 from deployer.planning import Planned
 from deployer.report.model import Outcome
 from deployer.survey import Scene
-
-WRITER = "the workspace's jobs"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.library.model import Distribution
 
+WRITER = "the workspace's jobs"
+"""What the writer's lock is the lock of, in words."""
+
 
 def library_lock(
     draft: Draft, doors: Doors, workspace: Workspace, root: str, distribution: Distribution

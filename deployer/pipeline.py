@@ -14,7 +14,7 @@ from deployer.advice import list_elsewhere, warn_if_blind
 from deployer.changes import remove
 from deployer.configure import write_first_files
 from deployer.contract import Mode
-from deployer.deploying import WRITER, Deployment
+from deployer.deploying import Deployment
 from deployer.deployment import upload
 from deployer.deployment.ports import (
     Denied,
@@ -31,7 +31,7 @@ from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.gate import approved
-from deployer.locking import held, writer_lock
+from deployer.locking import WRITER, held, writer_lock
 from deployer.narrator import Narrator
 from deployer.obtain import given_library, obtain_library
 from deployer.planning import planned, verdicts_on_all

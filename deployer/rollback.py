@@ -15,7 +15,6 @@ from packaging.version import Version
 
 from deployer.advice import warn_if_blind
 from deployer.changes import fail_if_not_moved, stop_if_asked
-from deployer.deploying import WRITER
 from deployer.deployment.apply import Applied, State, apply_rewires, unverified, verify
 from deployer.deployment.journal import Journal
 from deployer.deployment.moving_back import still_undone
@@ -29,7 +28,7 @@ from deployer.jobs.mentions import file_names_in
 from deployer.journaling import Trail, journaled, started
 from deployer.library.model import Distribution
 from deployer.library.names import parse_file_name
-from deployer.locking import held, library_lock, writer_lock
+from deployer.locking import WRITER, held, library_lock, writer_lock
 from deployer.plan.digest import digest
 from deployer.plan.history import Action, Entry, Goal, History, goal_of, merged, undo_of
 from deployer.plan.model import Plan, Reason, Target

@@ -27,6 +27,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "narrator": frozenset(),
     "stopping": frozenset(),
     "ownership": frozenset(),
+    "process": frozenset(),
     "settings": frozenset({"approval", "contract", "errors"}),
     "inputs": frozenset({"contract", "settings"}),
     "config": frozenset({"contract", "errors", "settings"}),
@@ -39,46 +40,43 @@ ROOMS: dict[str, frozenset[str]] = {
     "narrators": frozenset({"gh", "redaction", "report"}),
     "checks": frozenset({"errors", "library", "report"}),
     "deployment": frozenset({"errors", "jobs", "library", "plan"}),
+    "leftover": frozenset({"deployment"}),
     "draft": frozenset(
-        {"approval", "deployment", "errors", "jobs", "library", "narrator", "plan", "report"}
-        | {"settings"}
+        {"approval", "contract", "deployment", "errors", "jobs", "library", "narrator", "plan"}
+        | {"report", "settings"}
     ),
     "doors": frozenset({"checks", "deployment", "draft", "settings"}),
+    "locking": frozenset({"deployment", "doors", "draft", "errors", "library"}),
+    "journaling": frozenset({"deployment", "doors", "draft", "errors", "plan"}),
     "obtain": frozenset({"doors", "draft", "errors", "library", "report"}),
     "advice": frozenset({"deployment", "draft", "library", "plan", "report"}),
     "survey": frozenset(
-        {
-            "advice",
-            "deployment",
-            "doors",
-            "draft",
-            "errors",
-            "library",
-            "obtain",
-            "plan",
-            "settings",
-        }
+        {"advice", "deployment", "doors", "draft", "errors", "library", "locking", "obtain", "plan"}
+        | {"settings"}
     ),
+    "planning": frozenset({"advice", "deployment", "draft", "jobs", "library", "plan", "survey"}),
+    "gate": frozenset({"approval", "errors", "plan", "settings"}),
     "doctor": frozenset(
         {"config", "deployment", "doors", "draft", "errors", "jobs", "library", "obtain", "plan"}
         | {"report", "request", "survey"}
     ),
     "configure": frozenset({"config", "draft", "errors", "ownership", "report", "settings"}),
-    "changes": frozenset({"deployment", "doors", "draft", "errors", "plan", "report", "survey"}),
+    "changes": frozenset(
+        {"deployment", "doors", "draft", "errors", "journaling", "plan", "planning", "report"}
+        | {"survey"}
+    ),
+    "deploying": frozenset(
+        {"approval", "changes", "deployment", "doors", "draft", "journaling", "locking", "plan"}
+        | {"planning", "report", "survey"}
+    ),
+    "rollback": frozenset(
+        {"advice", "changes", "deployment", "doors", "draft", "errors", "gate"}
+        | {"jobs", "journaling", "library", "locking", "plan", "report", "survey"}
+    ),
     "pipeline": frozenset(
-        {
-            "advice",
-            "approval",
-            "changes",
-            "configure",
-            "contract",
-            "deployment",
-            "doctor",
-            "doors",
-            "draft",
-        }
-        | {"errors"}
-        | {"narrator", "obtain", "plan", "report", "settings", "survey"}
+        {"advice", "changes", "configure", "contract", "deploying", "deployment", "doctor"}
+        | {"doors", "draft", "errors", "gate", "locking", "narrator", "obtain", "planning"}
+        | {"report", "rollback", "settings", "survey"}
     ),
     "platforms": frozenset({"deployment", "errors", "jobs"}),
     "checking": frozenset(
@@ -87,11 +85,12 @@ ROOMS: dict[str, frozenset[str]] = {
     "delivery": frozenset({"context", "gh", "narrator", "ownership", "redaction", "report"}),
     "main": frozenset(
         {"checking", "context", "contract", "delivery", "deployment", "doors", "draft", "errors"}
-        | {"gh", "narrator", "narrators", "pipeline", "platforms", "redaction"}
-        | {"report", "request", "settings", "stopping"}
+        | {"gh", "leftover", "narrator", "narrators", "pipeline", "platforms", "process"}
+        | {"redaction", "report", "request", "settings", "stopping"}
     ),
     "cli": frozenset({"context", "contract", "delivery", "errors", "main"}),
     "entrypoint": frozenset({"context", "delivery", "inputs", "main", "stopping"}),
+    "post": frozenset({"context", "delivery", "inputs", "leftover", "main"}),
 }
 
 # What rooms without I/O may import from outside, whole. A new line here wants a reason: none of these
@@ -127,12 +126,14 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "ruff": frozenset({"checks.toolbox"}),
     "uv": frozenset({"checks.java", "checks.toolbox"}),
     "semver": frozenset({"library.versions"}),
-    "packaging": frozenset({"checks", "jobs", "library", "plan", "report", "settings"}),
+    "packaging": frozenset(
+        {"checks", "deployment.intent", "jobs", "library", "plan", "report", "rollback", "settings"}
+    ),
     "sandbox": frozenset({"cli"}),
 }
 
 # Whoever reads the environment. `gh.core` only undoes what importing ghapi leaves there.
-ENVIRONMENT = frozenset({"cli", "entrypoint", "gh.core"})
+ENVIRONMENT = frozenset({"cli", "entrypoint", "gh.core", "post"})
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _is_import_module(call: ast.Call) -> bool:
 def _modules() -> Iterator[Module]:
     package = REPOSITORY / "deployer"
     files = {path: path.relative_to(package) for path in package.rglob("*.py")}
-    files[REPOSITORY / "entrypoint.py"] = Path("entrypoint.py")
+    files |= {REPOSITORY / name: Path(name) for name in ("entrypoint.py", "post.py")}
     for path, relative in sorted(files.items()):
         name = ".".join(relative.with_suffix("").parts).removesuffix("__init__").rstrip(".")
         if name:
