@@ -39,16 +39,27 @@ def is_alive(process: str) -> bool:
     number, _, started = process.partition(":")
     if not number.isascii() or not number.isdecimal() or not started:
         return True
-    return _started(int(number)) == started
+    try:
+        os.kill(int(number), 0)  # asks only; a machine may hide the processes of others in /proc
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    fields = _stat(int(number))
+    return fields is None or (fields[0] not in _DEAD and fields[_START] == started)
 
 
 def _started(number: int) -> str:
-    """When a process started; the empty string when there is none, or only its remains."""
+    """When a process started, in words of this machine; the empty string where that can't be told."""
+    fields = _stat(number)
+    return "" if fields is None else fields[_START]
+
+
+def _stat(number: int) -> list[str] | None:
+    """What /proc says of a process, from its state on; None where it says nothing."""
     try:
         told = (_PROC / str(number) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
+        return None
     fields = told.rpartition(")")[2].split()  # the name before may hold blanks and parentheses
-    if len(fields) <= _START or fields[0] in {"Z", "X"}:
-        return ""
-    return fields[_START]
+    return fields if len(fields) > _START else None

@@ -175,6 +175,11 @@ def _way(ground: _Ground) -> _Way:
     """How far back, and the plan of it from what the workspace says now. Raises DeployError."""
     draft = ground.draft
     history, goal = _goal(ground)
+    if not goal.undone:
+        draft.warn(
+            f"The jobs are at {goal.name} already. To go further back, name a version or a deployment "
+            "by `to`."
+        )
     for one in goal.undone:
         draft.narrator.info(f"takes back {one.version}, deployment {one.id}")
         if one.clusters:

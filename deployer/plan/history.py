@@ -131,10 +131,12 @@ class History:
             return None
         return newest
 
-    def rolled_back_last(self) -> bool:
-        """Whether the newest entry is a rollback that came to its end."""
+    def taken_back_last(self) -> bool:
+        """Whether the newest deployment is taken back already: by a rollback, or by itself."""
         newest = self.entries[0] if self.entries else None
-        return newest is not None and newest.action is Action.ROLLBACK and newest.finished
+        if newest is None or not newest.finished:
+            return False
+        return newest.action is Action.ROLLBACK or newest.ending is Ending.MOVED_BACK
 
     def to_carry(self, sha256: str, path: str) -> tuple[Entry, ...]:
         """The unfinished deployments of this very file that a new deployment goes on with.
@@ -183,7 +185,7 @@ def goal_of(history: History, to: str) -> Goal | None:
         if unfinished is not None:
             again = tuple(one for one in standing if one.id in unfinished.undoes)
             return Goal(again, "the state before the last deployment") if again else None
-        if history.rolled_back_last():
+        if history.taken_back_last():
             return Goal((), "the state before the last deployment")
         return Goal(standing[:1], "the state before the last deployment") if standing else None
     for position, one in enumerate(standing):
