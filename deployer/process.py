@@ -13,9 +13,9 @@ import socket
 from pathlib import Path
 
 _PROC = Path("/proc")
-_START = (
-    19  # of the fields behind the name: when the process started, in ticks since the boot (proc(5))
-)
+_DEAD = frozenset({"Z", "X"})  # states of a process that ended and was not collected yet
+# Of the fields behind the name: when the process started, in ticks since the boot (proc(5)).
+_START = 19
 
 
 def machine() -> str:
