@@ -29,14 +29,18 @@ class EngineFailed(Exception):
     """A command of an engine failed; the message ends with what it printed last."""
 
 
+Mount = tuple[Path, str, bool]
+"""A folder or file of the machine, where it is inside, and whether it is read-only there."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """One container to run: variables, mounts of (folder of the machine, folder inside, read-only)."""
+    """One container to run."""
 
     image: str
     command: Sequence[str] = ()  # instead of the image's ENTRYPOINT
     environ: Mapping[str, str] = field(default_factory=dict)
-    mounts: Sequence[tuple[Path, str, bool]] = ()
+    mounts: Sequence[Mount] = ()
     folder: str = "/"
 
 

@@ -28,8 +28,8 @@ from typing import Any
 from sandbox.faults import Fault
 from sandbox.options import Options
 from sandbox.server import Sandbox
-from tools import image_archive
-from tools.engines import LOOK_ALIKE, NONE, Engine, EngineFailed, Run, candidates
+from tools import hostile, image_archive
+from tools.engines import LOOK_ALIKE, NONE, Engine, EngineFailed, Mount, Run, candidates
 from tools.runner import Machine
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -233,6 +233,7 @@ def _try_out(engine: Engine, image: str, work: Path, findings: Findings) -> None
         findings.expect(done.report.get("outcome") == "succeeded", "and the report is there")
         print("Plan in a workspace that is read-only")
         findings.expect(door.step("plan", read_only=True).code == 0, "exit code 0")
+        _apart(door, findings)
         _cancel(door, findings)
         print("Deploy")
         done = door.step("deploy", report_path="out/report.json")
@@ -245,6 +246,23 @@ def _try_out(engine: Engine, image: str, work: Path, findings: Findings) -> None
         if done.code != 0:
             print(done.log)
         _measure(door)
+
+
+def _apart(door: _Door, findings: Findings) -> None:
+    print("Build a project that takes whatever it can get")
+    folder = door.machine.host["workspace"] / "hostile"
+    hostile.write_project(folder)
+    token = door.machine.host["runner_temp"] / "git-credentials.config"
+    token.write_text("marked-temp", encoding="utf-8")
+    _give_to_runner(folder)
+    with hostile.docker_socket(door.machine.work / "docker.sock") as path:
+        docker = (path, "/var/run/docker.sock", False)
+        done = door.step("check", more=(docker,), wheel="", project="hostile", checks="false")
+    findings.expect(done.code == 0, f"exit code 0 (it is {done.code})")
+    findings.expect(hostile.tried(done.log) == {"the build"}, "it tried everything")
+    got = sorted(hostile.loot(done.log))
+    findings.expect(not got, f"it got {', '.join(got) or 'nothing'}")
+    shutil.rmtree(folder)
 
 
 def _cancel(door: _Door, findings: Findings) -> None:
@@ -305,16 +323,19 @@ class _Door:
     machine: Machine
     workspace: Sandbox
 
-    def run(self, mode: str, *, read_only: bool = False, **inputs: str) -> Run:
+    def run(
+        self, mode: str, *, read_only: bool = False, more: Sequence[Mount] = (), **inputs: str
+    ) -> Run:
         given = {"mode": mode, "wheel": "dist/*.whl", "root": ROOT}
         given |= {name.replace("_", "-"): value for name, value in inputs.items()}
         own = {"DATABRICKS_HOST": self.workspace.url, "DATABRICKS_TOKEN": self.workspace.token}
-        mounts = [
+        own |= hostile.SECRET
+        mounts: list[Mount] = [
             (host, inside, read_only and inside.endswith("/workspace"))
             for host, inside in self.machine.mounts()
         ]
         environ = self.machine.container_environment(given, own)
-        return Run(self.image, (), environ, mounts, "/github/workspace")
+        return Run(self.image, (), environ, [*mounts, *more], "/github/workspace")
 
     def step(
         self,
@@ -322,12 +343,13 @@ class _Door:
         meanwhile: object = None,
         *,
         read_only: bool = False,
+        more: Sequence[Mount] = (),
         **inputs: str,
     ) -> Done:
         """Run one step to its end, with `meanwhile` called with its process in a thread."""
         output = self.machine.host["file_commands"] / "output"
         output.write_bytes(b"")
-        process = self.engine.start(self.run(mode, read_only=read_only, **inputs))
+        process = self.engine.start(self.run(mode, read_only=read_only, more=more, **inputs))
         if callable(meanwhile):
             threading.Thread(target=meanwhile, args=(process,), daemon=True).start()
         out, err = process.communicate(timeout=ENDS_S * 5)
@@ -363,10 +385,14 @@ def _seed(machine: Machine, work: Path) -> Path:
         folder.mkdir(parents=True)
         build = [sys.executable, str(REPOSITORY / "examples" / "build_releases.py")]
         subprocess.run([*build, str(folder), version], check=True, stdin=subprocess.DEVNULL)
-    if os.geteuid() == 0:
-        for one in (machine.work, *machine.work.rglob("*")):
-            os.chown(one, RUNNERS_USER, RUNNERS_USER)
+    _give_to_runner(machine.work)
     return seed
+
+
+def _give_to_runner(folder: Path) -> None:
+    if os.geteuid() == 0:
+        for one in (folder, *folder.rglob("*")):
+            os.chown(one, RUNNERS_USER, RUNNERS_USER)
 
 
 def _owners(folder: Path) -> set[int]:

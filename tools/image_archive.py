@@ -44,6 +44,7 @@ _PARTS = (
     (_OURS, "spark-deploy"),
     ("opt/java/", "Java"),
     ("usr/", "bytecode of the standard library"),
+    ("etc/passwd", "the user of projects"),
 )
 
 
