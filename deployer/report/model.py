@@ -40,7 +40,7 @@ class Decision(StrEnum):
     CURRENT = "current"  # the version that this run deploys
     KEEP = "keep"
     REMOVE = "remove"  # planned; see `Deployment.removed` for what was done
-    LIST_ONLY = "list-only"  # would be removed, but cleanup is off
+    LIST_ONLY = "list-only"  # cleanup is off, or this is the first deployment to the root
 
 
 @dataclass(frozen=True)

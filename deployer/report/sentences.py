@@ -30,14 +30,16 @@ def _loaded(report: Report) -> tuple[str, ...]:
     exists = f"This version ({library.version}) already exists:"
     if report.failure and report.failure.reason == FailureReason.VERSION_EXISTS.value:
         return (f"{exists} with other content, so the change needs a new version number",)
-    found = report.plan is not None and report.plan.upload is None
+    found = report.plan is not None and report.plan.upload is None and not report.back_to
     if found and report.mode in {Mode.PLAN, Mode.DEPLOY, Mode.UPLOAD} and not report.failure:
         return (f"{exists} the same file is there, so nothing is uploaded again",)
     return ()
 
 
 def _used_by(report: Report) -> tuple[str, ...]:
-    if report.plan is None or report.library is None or report.mode not in {Mode.PLAN, Mode.DEPLOY}:
+    if report.plan is None or report.library is None or report.back_to:
+        return ()
+    if report.mode not in {Mode.PLAN, Mode.DEPLOY}:
         return ()
     names = _listed([rewire.job_name for rewire in report.plan.rewires])
     return (f"current major version of library used by jobs: {names}",)

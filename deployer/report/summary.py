@@ -44,7 +44,7 @@ from deployer.report.summary_parts import (
 
 BUDGET = 1_000_000  # bytes; the runner drops more than 1 MiB = 1,048,576 (fact 20)
 FOLDED_FROM = 15  # a longer table starts folded
-_TRY_AGAIN = "Run the same deployment again: it goes on with the jobs that did not move."
+_TRY_AGAIN = "Run the same {} again: it goes on with the jobs that did not move."
 
 
 def to_summary(report: Report, *, report_path: str = "", budget: int = BUDGET) -> str:
@@ -147,9 +147,8 @@ def _moved(report: Report) -> Iterator[Section]:
     rewires = view.moved(report)
     if not rewires:
         return
-    verb = "moved" if view.was_applied(report) else "would move"
-    title = f"{view.counted(len(rewires), 'job')} {verb}"
-    to = text(report.library.version) if report.library else ""
+    title = f"{view.counted(len(rewires), 'job')} {view.moving(report)}"
+    to = text(view.moved_to(report))
     notes = any(rewire.note for rewire in rewires)
     head = table_head("Job", "From", "To", "Places", *(("Takes effect",) if notes else ()))
     rows = tuple(_moved_row(report, rewire, to, notes=notes) for rewire in rewires)
@@ -224,7 +223,8 @@ def _next(report: Report) -> Iterator[Section]:
             "the step that does it; any other plan is then refused:\n\n" + code_block(yaml, "yaml")
         )
     if view.left(report):
-        steps.append(f"{_TRY_AGAIN}\n")
+        what = "rollback" if report.mode is Mode.ROLLBACK else "deployment"
+        steps.append(f"{_TRY_AGAIN.format(what)}\n")
     if view.was_applied(report) and view.moved(report):
         steps.append(
             "A moved job takes the version that it names now with its next run; a run that has started, "
@@ -232,7 +232,10 @@ def _next(report: Report) -> Iterator[Section]:
         )
     if view.list_only(report):
         kept = view.counted(len(view.list_only(report)), "old version")
-        steps.append(f"{kept} could go: run with `cleanup: true` to remove them.\n")
+        steps.append(
+            f"{kept} could go: a later deployment, or `mode: cleanup`, removes them unless `cleanup` is "
+            "`false`.\n"
+        )
     steps += [
         f"{number}. {sentence(shortened(step, 1000))}\n"
         for number, step in enumerate(report.next_steps, start=1)

@@ -120,7 +120,7 @@ def _decision(report: Report, stored: StoredVersion) -> str:
     if stored.decision is Decision.KEEP:
         return "stays"
     if stored.decision is Decision.LIST_ONLY:
-        return "would go, cleanup is off"
+        return "could go, only listed"
     if report.deployment is None:
         return "would go"
     gone = any(removal.path == stored.path for removal in report.deployment.removed)

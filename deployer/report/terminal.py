@@ -72,7 +72,7 @@ def to_lines(report: Report, *, report_path: str = "") -> tuple[str, ...]:
     return (
         *(_check_lines(report)),
         *(
-            f"{'moved' if view.was_applied(report) else 'would move'}: "
+            f"{view.moving(report)}: "
             f"{_job(one.job_name, one.job_id)}, from {_shown(', '.join(one.from_versions))}, "
             f"{view.counted(len(one.references), 'place')}"
             for one in view.moved(report)
@@ -149,9 +149,8 @@ def _moved(report: Report) -> Iterator[RenderableType]:
     rewires = view.moved(report)
     if not rewires:
         return
-    verb = "moved" if view.was_applied(report) else "would move"
-    to = _shown(report.library.version) if report.library else ""
-    title = f"{view.counted(len(rewires), 'job')} {verb}"
+    to = _shown(view.moved_to(report))
+    title = f"{view.counted(len(rewires), 'job')} {view.moving(report)}"
     table = _table(title, "Job", "From", "To", "Places")
     for one in rewires[:ROWS]:
         versions = Text(_shown(", ".join(one.from_versions)))

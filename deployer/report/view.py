@@ -69,6 +69,19 @@ def moved(report: Report) -> tuple[Rewire, ...]:
     return tuple(rewire for rewire in report.plan.rewires if rewire.job_id in done)
 
 
+def moving(report: Report) -> str:
+    """What is told of the rewires of `moved`: `moved`, or `would move back`."""
+    verb = "moved" if was_applied(report) else "would move"
+    return f"{verb} back" if report.back_to else verb
+
+
+def moved_to(report: Report) -> str:
+    """What the moved jobs name; in a rollback each names what it named before."""
+    if report.back_to:
+        return "as before"
+    return report.library.version if report.library else ""
+
+
 def left(report: Report) -> tuple[Left, ...]:
     """The jobs that should have moved and did not, the worst first."""
     if report.deployment is None:
@@ -245,5 +258,7 @@ def _unfinished(report: Report, word: str) -> str:
         return word
     if was_applied(report) and report.plan is not None and report.plan.rewires:
         total = counted(len(report.plan.rewires), "job")
-        return f"{subject(report)}: {word}, {len(moved(report)):,} of {total} moved"
+        back = report.deployment.rolled_back if report.deployment else ()
+        also = f", {len(back):,} moved back" if back else ""
+        return f"{subject(report)}: {word}, {len(moved(report)):,} of {total} moved{also}"
     return f"{subject(report)}: {word}"

@@ -170,6 +170,8 @@ REPORTS = (
     reports.plan_of_three,
     reports.deploy_with_everything,
     reports.failed_with_two_problems,
+    reports.failed_and_moved_back,
+    reports.rollback_of_three,
     reports.status_of_a_workspace,
 )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer.contract import Mode
 from deployer.report.summary import to_summary
 from tests.unit.report import reports
 
@@ -14,6 +15,9 @@ STORED = Path(__file__).parent / "summaries"
 STORIES = {
     "plan-of-three-jobs": reports.plan_of_three(),
     "deploy-with-everything": reports.deploy_with_everything(),
+    "deploy-moved-back": reports.failed_and_moved_back(),
+    "rollback": reports.rollback_of_three(),
+    "plan-of-a-rollback": reports.rollback_of_three(Mode.PLAN),
     "failure-with-two-problems": reports.failed_with_two_problems(),
     "hostile-names": reports.deploy_with_hostile_names(),
     "plan-of-clusters": reports.plan_of_clusters(),

@@ -147,13 +147,88 @@ def deploy_with_everything() -> Report:
             ),
         ),
         deployment=Deployment(
-            "20261121T080000Z-1f2e",
+            "000012-20261121T080000Z-1f2e3d4c",
             uploaded=True,
             applied=(JobOutcome(11, "nightly sales"), JobOutcome(12, "hourly stock")),
             drifted=(JobOutcome(13, "weekly report", "task `main` names another file now"),),
             removed=(Removal(path("1.3.2"), "1.3.2"),),
         ),
         warnings=("Everybody may write to the root: `retail` is in a shared folder.",),
+    )
+
+
+def failed_and_moved_back() -> Report:
+    """A deployment in which one job could not be written, so that the others went back."""
+    plan = plan_of_three()
+    denied = "no permission to edit the job: User deployer@example.com does not have CAN_MANAGE"
+    back = "it names again what it named before"
+    stays = "it was moved, and stays as it is: changed-since: the deployment had written it"
+    return replace(
+        plan,
+        mode=Mode.DEPLOY,
+        outcome=Outcome.FAILED,
+        failure=Failure(
+            FailureReason.JOBS_NOT_MOVED.value,
+            "2 of 3 jobs did not move; 1 that had moved was moved back, and 1 could not be moved back.",
+            f"- hourly stock (12): {denied}\n- weekly report (13): {stays}",
+            "Every job is runnable and nothing was removed. Solve what is said, and run it again. "
+            "To let the other jobs move all the same:\n\n  with:\n    on-failure: continue",
+        ),
+        deployment=Deployment(
+            "000012-20261121T080000Z-1f2e3d4c",
+            uploaded=True,
+            failed=(
+                JobOutcome(12, "hourly stock", denied),
+                JobOutcome(13, "weekly report", stays),
+            ),
+            rolled_back=(JobOutcome(11, "nightly sales", back),),
+        ),
+        versions=tuple(
+            replace(one, decision=Decision.KEEP, reasons=("used by job 12 (hourly stock)",))
+            if one.version == "1.3.2"
+            else one
+            for one in plan.versions
+        ),
+    )
+
+
+def rollback_of_three(mode: Mode = Mode.ROLLBACK) -> Report:
+    """A rollback, or its plan: two jobs go back, to different versions, and one was changed since."""
+    planned = plan_of_three()
+    assert planned.plan is not None
+    back = tuple(
+        replace(
+            one,
+            references=tuple(
+                replace(each, before=each.after, after=each.before) for each in one.references
+            ),
+            from_versions=("1.5.0",),
+            note="",
+        )
+        for one in planned.plan.rewires[1:]
+    )
+    changed = Untouched(
+        11,
+        "nightly sales",
+        "/tasks/0/libraries/0/whl",
+        path("1.6.0"),
+        None,
+        Reason.CHANGED_SINCE.value,
+        f"the deployment had written {path('1.5.0')}",
+    )
+    deployment = Deployment(
+        "000013-20261121T231500Z-5a6b7c8d",
+        applied=tuple(JobOutcome(one.job_id, one.job_name) for one in back),
+    )
+    return replace(
+        planned,
+        mode=mode,
+        library=Library("retail-metrics", "1.4.0", SHA, "", path("1.4.0"), 20_480),
+        plan=replace(planned.plan, upload=None, rewires=back, removals=(), untouched=(changed,)),
+        versions=(),
+        deployment=deployment if mode is Mode.ROLLBACK else None,
+        warnings=("Job 15 (ledger) is not there any more.",),
+        back_to="previous",
     )
 
 

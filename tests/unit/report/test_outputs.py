@@ -48,7 +48,7 @@ def test_a_deployment_says_what_it_did() -> None:
         "jobs-updated": "2",
         "jobs-untouched": "7",
         "removed-versions": "1.3.2",
-        "deployment-id": "20261121T080000Z-1f2e",
+        "deployment-id": "000012-20261121T080000Z-1f2e3d4c",
         "report-path": "/r/report.json",
     }
 

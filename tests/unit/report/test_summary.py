@@ -178,8 +178,11 @@ def test_old_versions_that_only_would_go_are_said_with_what_removes_them() -> No
         for one in base.versions
     )
     summary = to_summary(replace(base, versions=kept))
-    assert "would go, cleanup is off" in summary
-    assert "run with `cleanup: true`" in summary
+    assert "could go, only listed" in summary
+    assert (
+        "a later deployment, or `mode: cleanup`, removes them unless `cleanup` is `false`"
+        in summary
+    )
 
 
 def test_a_failed_check_shows_its_findings_and_its_last_output() -> None:

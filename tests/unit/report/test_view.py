@@ -20,6 +20,7 @@ from deployer.report.model import (
     StoredVersion,
 )
 from deployer.report.reasons import EXPLANATIONS
+from deployer.report.sentences import apparate_sentences
 from tests.unit.report import reports
 
 PLAN = reports.plan_of_three()
@@ -131,3 +132,25 @@ CHECK = Report(
 )
 def test_the_headline_says_what_happened(report: Report, headline: str) -> None:
     assert str(view.headline(report)) == headline
+
+
+def test_a_rollback_says_that_jobs_go_back_and_not_to_one_version() -> None:
+    for mode, said in ((Mode.ROLLBACK, "moved back"), (Mode.PLAN, "would move back")):
+        report = reports.rollback_of_three(mode)
+        assert view.moving(report) == said
+        assert view.moved_to(report) == "as before"
+        assert f"2 jobs {said}" in view.headline(report).text
+    assert view.moving(reports.plan_of_three()) == "would move"
+    assert view.moved_to(reports.plan_of_three()) == "1.5.0"
+
+
+def test_a_failure_says_how_many_jobs_were_moved_back() -> None:
+    said = view.headline(reports.failed_and_moved_back()).text
+    assert said == "retail-metrics 1.5.0: deploy failed, 0 of 3 jobs moved, 1 moved back"
+
+
+def test_a_rollback_is_told_in_no_sentence_of_a_deployment() -> None:
+    for mode in (Mode.ROLLBACK, Mode.PLAN):
+        said = "\n".join(apparate_sentences(reports.rollback_of_three(mode)))
+        assert "already exists" not in said
+        assert "used by jobs" not in said
