@@ -187,7 +187,8 @@ def _way(ground: _Ground) -> _Way:
                 f"Deployment {one.id} replaced the library of clusters, too ({', '.join(one.clusters)}): a "
                 "rollback moves jobs only, so their owners install the old version."
             )
-    scan = _jobs(ground, goal)
+    with draft.phase("scan", "Read the jobs"):
+        scan = _jobs(ground, goal)
     files = ground.store.files()
     leaves = goal.undone[0].version if goal.undone else "0"
     order = UndoOrder(
@@ -242,13 +243,12 @@ def _goal(ground: _Ground) -> tuple[History, Goal]:
 def _jobs(ground: _Ground, goal: Goal) -> Scan:
     """The jobs that the goal is about, as they are now."""
     wanted = {job.job_id for one in goal.undone for job in one.jobs}
-    with ground.draft.phase("scan", "Read the jobs"):
-        return scan_jobs(
-            ground.workspace.jobs,
-            ground.store.root,
-            keep=lambda job: job.job_id in wanted,
-            on_seen=counting(ground.draft),
-        )
+    return scan_jobs(
+        ground.workspace.jobs,
+        ground.store.root,
+        keep=lambda job: job.job_id in wanted,
+        on_seen=counting(ground.draft),
+    )
 
 
 def _target(ground: _Ground, history: History, plan: Plan) -> Target:
