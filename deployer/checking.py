@@ -43,28 +43,33 @@ class Checking:
         Raises:
             DeployError: CANCELLED, ISOLATION_UNAVAILABLE.
         """
-        temp, workspace = make_folder(self.context.temp), self.context.workspace
+        # Made before the project's code runs: it can't put something else there, where it gets that far.
+        kept, workspace = (
+            make_folder(self.context.temp / "spark-deploy" / "dist"),
+            self.context.workspace,
+        )
         user = project_user(workspace)
         apart = Apart(user, workspace) if user else None
         try:
-            with _place_of_its_own() if apart else _place_in(temp) as scratch:
+            with _place_of_its_own() if apart else _place_in(self.context.temp) as scratch:
                 checked = self._checked(project, settings, draft, scratch, apart)
                 if checked.wheel is None:
                     return checked
-                kept = _keep(checked.wheel, make_folder(temp / "spark-deploy" / "dist"))
-                return Checked(checked.checks, checked.problems, kept)
+                return Checked(checked.checks, checked.problems, _keep(checked.wheel, kept))
         finally:
-            self._give_back(apart)
+            if not apart:
+                self._give_back()
 
-    def _give_back(self, apart: Apart | None) -> None:
-        """Give the runner's user what root left in its folders; elsewhere they may be a person's own."""
-        if not self.context.on_github:
-            return
-        home = self.environ.get("HOME", "")
-        # Project code that runs apart reaches none of these; what a Java was fetched with is in HOME.
-        theirs = () if apart else (self.context.workspace, self.context.temp)
-        for folder in (*theirs, *([Path(home)] if home else [])):
-            give_back(folder)
+    def _give_back(self) -> None:
+        """Give the runner's user what the project's code left in its folders as root.
+
+        Elsewhere than on GitHub these may be a person's own, with files of root's.
+        """
+        if self.context.on_github:
+            home = self.environ.get("HOME", "")
+            theirs = (self.context.workspace, self.context.temp)
+            for folder in (*theirs, *([Path(home)] if home else [])):
+                give_back(folder)
 
     def _checked(
         self, project: Path, settings: Settings, draft: Draft, scratch: Path, apart: Apart | None
@@ -79,7 +84,7 @@ class Checking:
         ):
             return run_checks(
                 project,
-                tools=Toolbox.installed(self.environ, self._cache(scratch, apart)),
+                tools=Toolbox.installed(self.environ, self._cache(scratch)),
                 environ=self.environ,
                 scratch=scratch,
                 timeout_s=settings.check_timeout_s,
@@ -91,11 +96,10 @@ class Checking:
                 apart=apart,
             )
 
-    def _cache(self, scratch: Path, apart: Apart | None) -> Path:
-        """Where a Java is installed: in the caller's cache, or where code that runs apart gets to."""
+    def _cache(self, scratch: Path) -> Path:
+        """Where a Java is installed, so that the next run finds it."""
         home = self.environ.get("HOME") or str(scratch)
-        cache = self.environ.get("XDG_CACHE_HOME") or f"{home}/.cache"
-        return scratch / "java" if apart else Path(cache) / "spark-deploy"
+        return Path(self.environ.get("XDG_CACHE_HOME") or f"{home}/.cache", "spark-deploy")
 
 
 @contextmanager

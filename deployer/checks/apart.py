@@ -40,6 +40,7 @@ class Apart:
             DeployError: PROJECT_INVALID when the project lies outside of the workspace,
                 ISOLATION_UNAVAILABLE when nothing runs as the user, or something can't be copied.
         """
+        self.user.end_all()  # of an earlier run: nobody watches the copy being made
         self.user.try_out(scratch.work)
         moved = _environ(environ, self.workspace, scratch)
         return _copy_project(project, self.workspace, scratch, self.user), moved

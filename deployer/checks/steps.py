@@ -90,6 +90,7 @@ def run_checks(
         opened = open_project(project)
         if apart:
             project, environ = apart.bring(project, environ, folder)
+            tools = tools.apart(environ, folder.root / "java", apart.user)
             opened = open_project(project, owner=folder.owner)
     except DeployError as invalid:
         if invalid.reason is not FailureReason.PROJECT_INVALID:

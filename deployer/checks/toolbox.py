@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ruff import find_ruff_bin  # type: ignore[import-untyped]  # it ships no types
@@ -59,6 +59,13 @@ class Toolbox:
             ruff=Path(find_ruff_bin()),
             java=lambda: provide_java(environ, cache),
         )
+
+    def apart(self, environ: Mapping[str, str], cache: Path, user: ProjectUser) -> Toolbox:
+        """The same tools for a project that is kept apart: a Java that `user` gets to, in `cache`.
+
+        `cache` is a folder of ours that `user` may enter.
+        """
+        return replace(self, java=lambda: provide_java(environ, cache, user))
 
 
 @dataclass(frozen=True)

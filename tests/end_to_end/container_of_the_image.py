@@ -11,8 +11,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -84,9 +83,8 @@ def entering(
     return [*apart, sys.executable, "-c", _ENTER, json.dumps(given)]
 
 
-@contextmanager
-def needs_containers(folder: Path) -> Iterator[None]:
-    """Skips where nobody may make one."""
+def needs_containers(folder: Path) -> None:
+    """Skip the test where nobody may make one."""
     base = folder / "probe"
     base.mkdir()
     code = (
@@ -97,4 +95,3 @@ def needs_containers(folder: Path) -> Iterator[None]:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"this machine lets nobody make a container: {done.stderr.strip()}")
-    yield

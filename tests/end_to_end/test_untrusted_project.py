@@ -41,7 +41,8 @@ class Ended:
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Door]:
     """A hostile project in a checkout of the runner's user, and secrets wherever there may be some."""
-    with needs_containers(tmp_path), a_door(tmp_path) as one:
+    needs_containers(tmp_path)
+    with a_door(tmp_path) as one:
         github = one.machine.inside
         write_project(github / "workspace")
         git = ["git", "-C", str(github / "workspace")]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deployer.checks import java
 from deployer.checks.java import JavaHome, find_java, installer_environment, provide_java
+from deployer.checks.user import ProjectUser
 from deployer.errors import DeployError, FailureReason
 
 VECTOR = "--add-modules=jdk.incubator.vector"
@@ -163,3 +166,25 @@ def test_a_java_of_our_own_starts_although_it_lacks_a_module_that_spark_asks_for
     refused = subprocess.run([real, *asked], capture_output=True, check=False, env={})
     assert refused.returncode != 0
     assert b"jdk.incubator.vector not found" in refused.stdout + refused.stderr
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users get to."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_java_that_may_be_the_projects_is_asked_as_the_projects_user(open_folder: Path) -> None:
+    """PATH and JAVA_HOME can lead into a checkout, and what is there would run as root."""
+    home = make_java(open_folder / "jvm", "17")
+    script = home / "bin" / "java"
+    asked = script.read_text().replace("#!/bin/sh", "#!/bin/sh\n[ $(id -u) = 62410 ] || exit 1")
+    script.write_text(asked)
+    user = ProjectUser(62_410, 62_420)
+    for environ in ({"JAVA_HOME": str(home)}, only(home / "bin")):
+        assert find_java(environ) is None
+        assert find_java(environ, user) == JavaHome(home, 17)
+        assert provide_java(environ, open_folder / "cache", user) == JavaHome(home, 17)

@@ -224,3 +224,25 @@ def test_a_cancelled_run_starts_nothing_more(tmp_path: Path) -> None:
             stopped=lambda: True,
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_reads_its_own_output_is_stopped_all_the_same(tmp_path: Path) -> None:
+    """What it takes back between our look and our read would be waited for without an end."""
+    code = (
+        "import os, pathlib, random, time\n"
+        "back = os.open('/proc/self/fd/1', os.O_RDONLY | os.O_NONBLOCK)\n"
+        "us = pathlib.Path(f'/proc/{os.getppid()}/wchan')\n"
+        "while True:\n"
+        "    os.write(1, b'x')\n"
+        "    late = time.perf_counter() + random.random() / 5_000\n"
+        "    while time.perf_counter() < late:\n"
+        "        pass\n"
+        "    try:\n"
+        "        os.read(back, 10)\n"
+        "    except BlockingIOError:\n"
+        "        continue\n"
+        "    time.sleep(0.001)\n"
+        "    if 'pipe_read' in us.read_text():\n"  # we wait in a read, and nothing will come
+        "        time.sleep(600)\n"
+    )
+    assert python(code, tmp_path, timeout_s=3).timed_out
