@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from deployer.advice import list_elsewhere, warn_if_blind
+from deployer.approval import Approval
 from deployer.changes import remove
 from deployer.configure import write_first_files
 from deployer.contract import Mode
@@ -34,11 +35,12 @@ from deployer.gate import approved
 from deployer.locking import WRITER, held, writer_lock
 from deployer.narrator import Narrator
 from deployer.obtain import given_library, obtain_library
-from deployer.planning import planned, verdicts_on_all
+from deployer.planning import Planned, planned, verdicts_on_all
 from deployer.report.model import Outcome, Report
 from deployer.rollback import plan_rollback, roll_back
 from deployer.settings import Settings
 from deployer.survey import (
+    Scene,
     connect,
     counting,
     files_in,
@@ -98,17 +100,27 @@ def _plan(draft: Draft, doors: Doors) -> Outcome:
 
 def _deploy(draft: Draft, doors: Doors) -> Outcome:
     scene = survey(draft, doors)
-    plan = planned(draft, scene)
-    allowed = approved(draft.settings, doors.workspace_folder, plan.plan, plan.going)
+    plan, allowed = _approved(draft, doors, scene)
     if not plan.has_work:
-        draft.note_applied("", (), uploaded=False)
-        return Outcome.NOTHING_TO_DO
+        return _nothing_to_do(draft)
     with held(draft, doors, scene.lock, f"{scene.order.library.display_name} in its root") as lock:
         if lock.taken.number != scene.lock_number + 1:  # somebody else deployed since we looked
             scene = survey_again(draft, scene)
-            plan = planned(draft, scene)
-            allowed = approved(draft.settings, doors.workspace_folder, plan.plan, plan.going)
+            plan, allowed = _approved(draft, doors, scene)
+            if not plan.has_work:
+                return _nothing_to_do(draft)
         return Deployment(draft, doors, scene, plan, lock).carry_out(allowed)
+
+
+def _approved(draft: Draft, doors: Doors, scene: Scene) -> tuple[Planned, Approval]:
+    """The plan of what was seen, and what of it may be done."""
+    plan = planned(draft, scene)
+    return plan, approved(draft.settings, doors.workspace_folder, plan.plan, plan.going)
+
+
+def _nothing_to_do(draft: Draft) -> Outcome:
+    draft.note_applied("", (), uploaded=False)
+    return Outcome.NOTHING_TO_DO
 
 
 def _upload(draft: Draft, doors: Doors) -> Outcome:

@@ -74,8 +74,18 @@ ROOMS: dict[str, frozenset[str]] = {
         | {"jobs", "journaling", "library", "locking", "plan", "report", "survey"}
     ),
     "pipeline": frozenset(
-        {"advice", "changes", "configure", "contract", "deploying", "deployment", "doctor"}
-        | {"doors", "draft", "errors", "gate", "locking", "narrator", "obtain", "planning"}
+        {"advice", "approval", "changes", "configure", "contract", "deploying", "deployment"}
+        | {
+            "doctor",
+            "doors",
+            "draft",
+            "errors",
+            "gate",
+            "locking",
+            "narrator",
+            "obtain",
+            "planning",
+        }
         | {"report", "rollback", "settings", "survey"}
     ),
     "platforms": frozenset({"deployment", "errors", "jobs"}),
