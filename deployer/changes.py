@@ -33,7 +33,7 @@ from deployer.plan.history import as_rewires
 from deployer.plan.model import Plan
 from deployer.plan.retention import Stored
 from deployer.plan.undo import UndoOrder
-from deployer.planning import Planned, users_after, verdicts_on, way_back_of
+from deployer.planning import Planned, users_after, verdicts_on
 from deployer.report import model
 from deployer.survey import Scene, look, scan_for
 
@@ -235,13 +235,12 @@ def clean_up(work: Work, fresh: Scan, approved: frozenset[str]) -> tuple[model.R
         order = scene.order
         elsewhere = look(draft, scene.workspace, fresh, order.root, order.library)
     users = users_after(scene, fresh, (), elsewhere)
-    way_back = way_back_of(scene.history, planned.moves)
     verdicts = [
         one.kept_unless(
             one.stored.path in approved or not planned.removing,
             "the plan did not name it for removal",
         )
-        for one in verdicts_on(draft, scene, scene.store.files(), users, way_back)
+        for one in verdicts_on(draft, scene, scene.store.files(), users, planned.moves)
     ]
     draft.note_versions(verdicts, cleanup=planned.removing)
     going = [one.stored for one in verdicts if one.goes] if planned.removing else []

@@ -79,8 +79,7 @@ def planned(draft: Draft, scene: Scene) -> Planned:
         draft.note_plan(plan, scene.scan.jobs_seen)
         tell_elsewhere(draft, scene.elsewhere, scene.order, plan.clusters)
         users = users_after(scene, scene.scan, plan.rewires, scene.elsewhere)
-        way_back = way_back_of(scene.history, moves)
-        verdicts = verdicts_on(draft, scene, scene.files, users, way_back)
+        verdicts = verdicts_on(draft, scene, scene.files, users, moves)
         found = Planned(plan, verdicts, moves, carries, may_remove(draft, scene.history))
         draft.note_versions(verdicts, cleanup=found.removing)
         warn_of_first(draft, verdicts, found.removing)
@@ -126,7 +125,7 @@ def _strings_now(scene: Scene, entries: Iterable[Entry]) -> dict[int, dict[Place
     return found
 
 
-def way_back_of(history: History, moves: Sequence[MovedJob]) -> frozenset[str]:
+def _way_back(history: History, moves: Sequence[MovedJob]) -> frozenset[str]:
     """The files that a rollback needs: of these moves, or of the last deployment where nothing moves."""
     standing = history.standing()
     return files_before(moves or (standing[0].jobs if standing else ()))
@@ -159,7 +158,7 @@ def verdicts_on(
     scene: Scene,
     files: Sequence[StoredFile],
     users: Users,
-    way_back: frozenset[str],
+    moves: Sequence[MovedJob],
 ) -> tuple[Verdict, ...]:
     """What becomes of each version of the library in the root, the one of this run among them."""
     order, workspace = scene.order, scene.workspace
@@ -167,7 +166,8 @@ def verdicts_on(
     if order.path not in {path for path, _ in listed}:
         listed.append((order.path, workspace.now_ms()))
     stored = versions_of(order.library.distribution, listed)
-    return decide(order.library.version, stored, users, keeping(draft, workspace, way_back))
+    keeping = _keeping(draft, workspace, scene.history, moves)
+    return decide(order.library.version, stored, users, keeping)
 
 
 def verdicts_on_all(
@@ -182,12 +182,20 @@ def verdicts_on_all(
     for line in lines_of(listed, wanted):
         if line.distribution not in histories:
             histories[line.distribution] = journal.history(line.distribution)
-        way_back = way_back_of(histories[line.distribution], ())
-        verdicts += decide(line.current, line.stored, users, keeping(draft, workspace, way_back))
+        keeping = _keeping(draft, workspace, histories[line.distribution], ())
+        verdicts += decide(line.current, line.stored, users, keeping)
     return tuple(verdicts)
 
 
-def keeping(draft: Draft, workspace: Workspace, way_back: frozenset[str]) -> Keeping:
-    """What the settings say about old versions, and which files a rollback needs."""
+def _keeping(
+    draft: Draft, workspace: Workspace, history: History, moves: Sequence[MovedJob]
+) -> Keeping:
+    """What the settings say about old versions, which files a rollback needs, and which are in doubt."""
     settings = draft.settings
-    return Keeping(settings.keep, settings.min_age_s * 1000, workspace.now_ms(), way_back)
+    return Keeping(
+        settings.keep,
+        settings.min_age_s * 1000,
+        workspace.now_ms(),
+        _way_back(history, moves),
+        history.doubtful_files(),
+    )

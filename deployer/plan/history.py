@@ -151,6 +151,15 @@ class History:
             found.append(one)
         return tuple(found)
 
+    def doubtful_files(self) -> frozenset[str]:
+        """The names of the files that unfinished entries may still make a job name.
+
+        A write that hangs can be carried out after its run lost the lock, or was cancelled: to the new
+        string, and to the old one where the run was moving back.
+        """
+        jobs = [job for one in self.entries if not one.finished for job in one.jobs]
+        return files_before(jobs) | files_after(jobs)
+
     def recorded(self, path: str) -> frozenset[str]:
         """The hashes that entries recorded for the file at `path` before they uploaded it."""
         return frozenset(
@@ -191,7 +200,9 @@ def goal_of(history: History, to: str) -> Goal | None:
     for position, one in enumerate(standing):
         if to == one.id or _same_version(to, one.version):
             return Goal(standing[:position], f"{one.version}, deployment {one.id}")
-    for position, one in enumerate(standing):
+    for position, one in reversed(
+        list(enumerate(standing))
+    ):  # the first that left it: all jobs go back
         if any(_same_version(to, left) for job in one.jobs for left in job.versions):
             return Goal(standing[: position + 1], f"the state before deployment {one.id}")
     return None
@@ -301,4 +312,11 @@ def files_before(jobs: Iterable[MovedJob]) -> frozenset[str]:
     """The names of the library files that stood in the strings before: a rollback needs them."""
     return frozenset(
         name for job in jobs for one in job.strings for name in file_names_in(one.before)
+    )
+
+
+def files_after(jobs: Iterable[MovedJob]) -> frozenset[str]:
+    """The names of the library files in the strings that were, or are to be, written."""
+    return frozenset(
+        name for job in jobs for one in job.strings for name in file_names_in(one.after)
     )

@@ -40,13 +40,15 @@ class Keeping:
 
     `keep` is how many of the newest unused versions of a MAJOR stay; `min_age_ms` how long ago a newer
     version must have come (design.md, rule 7). `way_back` are the file names that the last deployment, or
-    the one that is planned, replaced: a rollback needs them.
+    the one that is planned, replaced: a rollback needs them. `doubtful` are those that a deployment which
+    came to no end names: a write of it may be carried out late.
     """
 
     keep: int = 0
     min_age_ms: int = 0
     now_ms: int = 0
     way_back: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,8 @@ def decide(
         reasons = _firm_reasons(current, one, users)
         if one.file_name in keeping.way_back and one.version != current:
             reasons.append("a rollback of the last deployment needs it")
+        if one.file_name in keeping.doubtful and one.version != current:
+            reasons.append("a deployment that came to no end names it")
         if one.version in newest:
             reasons.append(f"one of the newest {keeping.keep} that are kept")
         if _just_replaced(one, stored, keeping):

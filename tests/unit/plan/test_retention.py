@@ -78,6 +78,12 @@ def test_all_files_of_a_kept_version_stay() -> None:
     assert going(file("1.2.0"), linux, mac, keep=1) == ["1.2.0"]
 
 
+def test_what_an_unfinished_deployment_names_stays_and_says_why() -> None:
+    verdicts = decide(CURRENT, ALL, Users(), Keeping(doubtful=frozenset({wheel("1.2.9")})))
+    assert [str(one.stored.version) for one in verdicts if one.goes] == ["1.2.10", "1.3.0rc1"]
+    assert verdicts[1].reasons == ("a deployment that came to no end names it",)
+
+
 @pytest.mark.parametrize(
     ("stored", "gone"),
     [
