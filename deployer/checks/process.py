@@ -14,8 +14,8 @@ import signal
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,28 +91,39 @@ def run(
         raise _cancelled()
     deadline = Deadline(timeout_s)
     lines = _Lines(on_line)
-    with subprocess.Popen(
-        [str(part) for part in (user.command(argv) if user else argv)],
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        umask=0o022,  # file modes go into a wheel, so they must not depend on the caller
-    ) as process:
-        assert process.stdout is not None  # noqa: S101 - stdout=PIPE; tells the type checker
-        # Its processes may read the same pipe: what was there to read can be gone when we read it.
-        os.set_blocking(process.stdout.fileno(), False)
-        if user:  # it may open /dev/stdout by its name
-            os.fchown(process.stdout.fileno(), user.uid, user.gid)
+    with (
+        _pipe(user) as (ours, theirs),
+        subprocess.Popen(
+            [str(part) for part in (user.command(argv) if user else argv)],
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            umask=0o022,  # file modes go into a wheel, so they must not depend on the caller
+        ) as process,
+    ):
+        theirs.close()  # the output ends when nobody else has it open
         end = partial(_end, process, user)
         try:
-            ended = _follow(process, process.stdout, deadline, lines, stopped=stopped, end=end)
+            ended = _follow(process, ours, deadline, lines, stopped=stopped, end=end)
         finally:
             end()
     lines.end()
     return Completed(process.returncode if ended else None, deadline.used_s(), lines.tail())
+
+
+@contextmanager
+def _pipe(user: ProjectUser | None) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Both ends of a pipe for the output of a command of `user`."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as ours, os.fdopen(writing, "wb") as theirs:
+        # Whoever writes may read as well: what was there to read can be gone when we read it.
+        os.set_blocking(reading, False)
+        if user:  # it may open /dev/stdout by its name
+            os.fchown(writing, user.uid, user.gid)
+        yield ours, theirs
 
 
 def _cancelled() -> DeployError:
