@@ -31,6 +31,7 @@ NOT_APPLIED: tuple[FaultKind, ...] = ("status", "html", "timeout", "reset-before
 """The kinds that strike before the call does anything."""
 _KILLS = ("kill-before", "kill-after")
 _ERROR_STATUS = range(400, 600)
+_OK = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Fault:
         path: a glob over the request path without query; ``*`` matches slashes too.
         nth: the first matching call that fails, counted from 1.
         times: how many matching calls fail in a row; 0 means all that follow.
-        status: the status of ``status`` and ``html``.
+        status: the status of ``status`` and ``html``; 200 for ``html`` is a login page, as a proxy shows it.
         error_code: the error code of ``status``.
         message: the message of ``status``.
         retry_after: a Retry-After header, as text, for ``status`` and ``html``.
@@ -73,7 +74,7 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
             raise ValueError(f"A fault's kind is one of {get_args(FaultKind)}, not {self.kind!r}.")
-        if self.status not in _ERROR_STATUS:
+        if self.status not in _ERROR_STATUS and (self.kind, self.status) != ("html", _OK):
             raise ValueError(f"A fault's status lies in 400..599, not {self.status!r}.")
         if self.nth < 1 or self.times < 0:
             raise ValueError("A fault's nth counts from 1, and times is not negative.")

@@ -103,6 +103,19 @@ def test_bytes_are_given_as_they_are_where_no_json_is_expected() -> None:
     assert answer.body == b"<PK>"
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_a_login_page_is_no_file_and_no_sign_that_something_was_done(method: str) -> None:
+    page = Reply(body=b"<html>Sign in</html>", headers={"Content-Type": "text/html; charset=utf-8"})
+    with answering(page) as transport, pytest.raises(Broken, match="web page") as caught:
+        transport.attempt(Call(method, "/f", Family.FILES, is_json=False))
+    assert caught.value.garbled
+
+
+def test_an_empty_answer_is_no_page_whatever_type_it_says() -> None:
+    with answering(Reply(204, headers={"Content-Type": "text/html"})) as transport:
+        assert transport.attempt(Call("DELETE", "/f", Family.FILES, is_json=False)).ok
+
+
 def test_a_compressed_answer_is_unpacked() -> None:
     packed = Reply(body=gzip.compress(b'{"a": 1}'), headers={"Content-Encoding": "gzip"})
     with answering(packed) as transport:

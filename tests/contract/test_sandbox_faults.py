@@ -135,6 +135,14 @@ def test_a_proxy_answers_with_a_page(workspace: Sandbox) -> None:
     assert (answer.status_code, answer.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
 
 
+def test_a_proxy_may_show_a_login_page_as_a_success(workspace: Sandbox) -> None:
+    workspace.set_faults([Fault(kind="html", path=LIST, status=200)])
+    answer = call(workspace, "GET", LIST)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    with pytest.raises(ValueError, match="400"):
+        Fault(kind="status", status=200)
+
+
 def test_a_timeout_says_nothing(workspace: Sandbox) -> None:
     workspace.set_faults([Fault(kind="timeout", path=LIST)])
     with requests.Session() as session, pytest.raises(requests.ReadTimeout):

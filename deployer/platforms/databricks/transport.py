@@ -269,6 +269,10 @@ def _answer(response: requests.Response, call: Call, secrets: tuple[str, ...]) -
             response.status_code, headers, message=f"The answer is a redirect to {where}."
         )
     body = call.read(response.iter_content(_CHUNK))
+    # A proxy's login page comes with a 200; believed, it would be a file that was deleted, or read.
+    is_page = bool(body.strip()) and headers.get("Content-Type", "").startswith("text/html")
+    if is_page:
+        raise Broken("it answered with a web page", garbled=True)
     if not call.is_json or not body.strip():
         return Answer(response.status_code, headers, body)
     try:
