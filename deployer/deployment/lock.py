@@ -27,7 +27,7 @@ from deployer.deployment.claims import (
     view_of,
 )
 from deployer.deployment.holding import API_ERRORS, Holding, Me, Moment, Taken
-from deployer.deployment.ports import AlreadyExists, Interrupted, Records
+from deployer.deployment.ports import AlreadyExists, Interrupted, Records, StoredFile
 
 _SETTLING_S = 10.0  # how long another contender's intent is waited for to go
 _LOOK_S = 3.0  # between two looks at a lock that somebody holds
@@ -216,12 +216,17 @@ class Lock:
                 return False
             if self._claim_of(mine).nonce != nonce:
                 return False
-            others = mine.intents(but=nonce)
+            others = [one for one in mine.intents(but=nonce) if not self._is_left_of_ours(one)]
             if not others:
                 return True
             if self._me.monotonic() - started > _SETTLING_S:
                 raise Contended(f"{len(others)} others claim generation {number}")
             self._me.pause(0.2)
+
+    def _is_left_of_ours(self, intent: StoredFile) -> bool:
+        """Whether an intent is of this very run's past, or of a process that died here: it claims no more."""
+        content = self._records.read(intent.path.rsplit("/", 1)[-1])
+        return content is not None and self._is_ours(claim_from(content, self._me.lease_s).holder)
 
     def _withdraw(self, number: int, nonce: str) -> None:
         """Give up what was begun, as far as that works; the lease ends the rest.
