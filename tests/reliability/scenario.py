@@ -16,21 +16,25 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
+import sandbox.multipart
 from deployer import pipeline
 from deployer.checks.steps import Checked
 from deployer.deployment.claims import Holder
 from deployer.doors import Doors, Origin
 from deployer.narrators import TerminalNarrator
+from deployer.platforms.databricks import multipart, volumes
 from deployer.platforms.databricks.connect import connect
 from deployer.platforms.databricks.limits import Limits
 from deployer.platforms.databricks.retry import RetryPolicy
@@ -89,8 +93,6 @@ def wheel(version: str, name: str = NAME, size: int = 0) -> bytes:
 
 def _noise(size: int) -> bytes:
     """Bytes that look like chance and are the same each time."""
-    import random  # noqa: PLC0415 - for large files only
-
     return random.Random(size).randbytes(size)
 
 
@@ -290,12 +292,32 @@ def _jobs(ground: Ground) -> dict[int, Settings]:
     }
 
 
+def _on_an_old_runtime(jobs: dict[int, Settings], old: str) -> dict[int, Settings]:
+    """The jobs on clusters of 13.3, the last long-term runtime that takes libraries from DBFS (facts A3)."""
+    cluster = {"spark_version": "13.3.x-scala2.12", "num_workers": 1}
+    jobs[102]["tasks"] = [{"task_key": "main", "libraries": [{"whl": old}]}]
+    for settings in jobs.values():
+        settings.pop("environments", None)
+        settings.pop("job_clusters", None)
+        for task in settings["tasks"]:
+            task.pop("job_cluster_key", None)
+            inner = task.get("for_each_task", {}).get("task", task)
+            inner["new_cluster"] = cluster
+    return jobs
+
+
+def untouched(ground: Ground) -> State:
+    """The state before this program was ever used: all jobs that will move are on 1.2.0."""
+    put = {ground.path(one): wheel(one) for one in ("1.2.0", "2.0.0")}
+    put[ground.path("3.1.0", OTHER)] = wheel("3.1.0", OTHER)
+    jobs = _jobs(ground)
+    return State(_on_an_old_runtime(jobs, ground.path("1.2.0")) if ground is DBFS else jobs, put)
+
+
 @cache
 def before_the_deployment(ground: Ground) -> State:
     """The state before `NEW` is deployed, made by deploying 1.3.0 and then 1.4.0."""
-    put = {ground.path(one): wheel(one) for one in ("1.2.0", "2.0.0")}
-    put[ground.path("3.1.0", OTHER)] = wheel("3.1.0", OTHER)
-    with scene(ground, State(_jobs(ground), put)) as one:
+    with scene(ground, untouched(ground)) as one:
         for version in (GOES, OLD):
             report = one.run(one.ask(deploys(version)))
             assert report.outcome == "succeeded", report.failure
@@ -330,7 +352,8 @@ class Ask:
 
     `inputs` are the action's inputs. `who` is the holder of its locks; None is the process that runs it.
     `number` tells the ids and nonces of runs apart. `budget_s` is how long a call is tried again,
-    `read_timeout_s` how long an answer is waited for.
+    `read_timeout_s` how long an answer is waited for. `in_parts` is whether a file of `PART` bytes counts
+    as a large one.
     """
 
     url: str
@@ -341,6 +364,7 @@ class Ask:
     who: Holder | None = None
     budget_s: float = 20.0
     read_timeout_s: float = 10.0
+    in_parts: bool = False
 
 
 def deploys(version: str, **inputs: str) -> dict[str, str]:
@@ -362,6 +386,21 @@ class _NoLimits(Limits):
 
     def __init__(self) -> None:
         super().__init__(sleep=lambda seconds: None)
+
+
+PART = 64 * 1024
+"""Bytes of a part of a file that is large enough for parts, where `small_parts` says so."""
+
+
+@contextmanager
+def small_parts() -> Iterator[None]:
+    """Large uploads begin at one part, and parts are small, in the program and in the embedded workspace."""
+    with (
+        patch.object(volumes, "LARGE", PART),
+        patch.object(multipart, "PART_SIZES", (PART,)),
+        patch.object(sandbox.multipart, "_SMALLEST_PART", PART),
+    ):
+        yield
 
 
 def perform(
@@ -407,10 +446,10 @@ def perform(
         alive=is_alive,
         pause=time.sleep,
     )
+    narrator = TerminalNarrator(log or io.StringIO(), Redactor.of(()), debug=True)
     try:
-        return pipeline.run(
-            settings, doors, TerminalNarrator(log or io.StringIO(), Redactor.of(()), debug=True)
-        )
+        with small_parts() if ask.in_parts else nullcontext():
+            return pipeline.run(settings, doors, narrator)
     finally:
         for workspace in opened:
             workspace.close()
