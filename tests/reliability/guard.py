@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sandbox.calls import CallRecord
@@ -65,6 +66,12 @@ class Guard:
                 contents.setdefault(path, set()).add(content)
         staying = frozenset.intersection(*(frozenset(one.published) for one in states))
         return cls(workspace, ground, allowed, contents, staying)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Nothing is checked while the block sets what is allowed."""
+        with self._one:
+            yield
 
     def __call__(self, call: CallRecord) -> None:
         """Check everything. Raises Broken."""
