@@ -77,7 +77,7 @@ class LibraryRun:
 
     def test_transforms(self, source: Path) -> str:
         """Run the tests of transforms over the sources of a release; what pytest printed."""
-        python = self.scratch / "tests" / "bin" / "python"
+        python = self.scratch / "work" / "tests" / "bin" / "python"
         done = subprocess.run(
             [python, "-m", "pytest", "-q", "--tb=line", "tests/test_transforms.py"],
             cwd=source,
