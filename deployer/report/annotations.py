@@ -1,7 +1,7 @@
 """The report as annotations: what a reader of the run's page or of the changed files must see.
 
-Owns which facts become errors, warnings and notices, and the runner's limits on them (fact 21).
-Texts stand verbatim: `gh.core` escapes. Must not print.
+Owns which facts become errors, warnings and notices, and the runner's limits on them (fact 21). The
+runner shows them in its log as well, so nothing hidden stands in them; `gh.core` escapes. Must not print.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from enum import StrEnum
 
 from deployer.report import view
 from deployer.report.model import Check, CheckStatus, Failure, Finding, Outcome, Report
-from deployer.report.untrusted import cut
+from deployer.report.untrusted import cut, units, visible, visible_lines
 
 LIMIT = 10  # annotations of one level that the runner keeps per step
-MESSAGE_LIMIT = 4_096  # characters of a message that the runner keeps
+MESSAGE_LIMIT = 4_096  # UTF-16 code units of a message, which is how the runner counts
 _TITLE_LIMIT = 200
+_LONGEST_PATH = 1_000  # characters; GitHub shows nothing at a longer one
 
 
 class Level(StrEnum):
@@ -47,7 +48,7 @@ def to_annotations(report: Report) -> tuple[Annotation, ...]:
     return tuple(
         one
         for level in Level
-        for one in _limited([_cut(one) for one in found if one.level is level])
+        for one in map(_cut, _limited([one for one in found if one.level is level]))
     )
 
 
@@ -90,14 +91,24 @@ def _warnings(report: Report) -> Iterator[Annotation]:
 
 
 def _cut(one: Annotation) -> Annotation:
+    file = visible(one.file)
+    known = len(file) <= _LONGEST_PATH
     return Annotation(
         one.level,
-        cut(one.message, MESSAGE_LIMIT),
-        cut(one.title, _TITLE_LIMIT),
-        one.file,
-        one.line,
-        one.column,
+        _cut_units("\n".join(visible_lines(one.message))),
+        cut(visible(one.title), _TITLE_LIMIT),
+        file if known else "",
+        one.line if known else None,
+        one.column if known else None,
     )
+
+
+def _cut_units(message: str) -> str:
+    """`message`, shortened to what the runner keeps of it, with no character cut in two."""
+    short = cut(message, MESSAGE_LIMIT)
+    while (more := units(short) - MESSAGE_LIMIT) > 0:
+        short = cut(short, len(short) - (more + 1) // 2)
+    return short
 
 
 def _limited(found: list[Annotation]) -> list[Annotation]:

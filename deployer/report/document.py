@@ -7,7 +7,6 @@ Names stand verbatim. Must not write files or shorten anything: see `outputs`.
 from __future__ import annotations
 
 import json
-import re
 
 from deployer.report.model import (
     SCHEMA_VERSION,
@@ -31,9 +30,9 @@ from deployer.report.model import (
     Untouched,
     Upload,
 )
+from deployer.report.untrusted import without_hidden
 
 Document = dict[str, object]
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def to_document(report: Report) -> Document:
@@ -66,11 +65,23 @@ def to_document(report: Report) -> Document:
 def to_json(report: Report) -> str:
     """The document as indented JSON text, with a final newline.
 
-    Text stays readable in any language. A lone surrogate, which JSON may carry in a job's name
-    but UTF-8 may not, is written as its escape.
+    Text stays readable in any language. What would act on a terminal or hide from a reader, and lone
+    surrogates, which UTF-8 may not carry, are written as JSON's escapes: readers get what they stand for.
     """
     written = json.dumps(to_document(report), ensure_ascii=False, indent=2, allow_nan=False)
-    return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", written) + "\n"
+    return "\n".join(without_hidden(line, _escaped) for line in written.split("\n")) + "\n"
+
+
+def without_commands(written: str) -> str:
+    """JSON for a log that the runner reads: the same document, without a `##[command]` in it.
+
+    A number sign stands in texts only, so it can be written as its escape.
+    """
+    return written.replace("#", "\\u0023")
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1] if character != "\x7f" else "\\u007f"
 
 
 def _failure(failure: Failure) -> Document:

@@ -4,9 +4,9 @@ Owns escaping for summaries and comments. Job names, paths, versions and API mes
 untrusted: they must not make links, images, HTML, headings, table cells, mentions or references.
 
 GitHub looks for mentions, references and bare addresses after parsing, in text outside of code,
-so a backslash or an entity does not stop them. A zero-width space behind `@`, `#`, `GH-`, `://`
-and `www.` does, and is written as an entity so that the source shows it. In code no
-character is changed, so that paths can be copied.
+so a backslash or an entity does not stop them. A zero-width space does, behind `@`, `#`, `GH-` and `www`,
+within `://`, `:emoji:` and what looks like a commit. It is written as an entity so that the source shows it.
+In code no character is changed, so that paths can be copied.
 """
 
 from __future__ import annotations
@@ -19,9 +19,17 @@ from itertools import groupby
 from deployer.report.untrusted import visible, visible_lines
 
 _ZERO_WIDTH = "&#8203;"
+_SHORTEST_COMMIT = 7  # digits
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;"}
+# What GitHub makes active needs no end of a word before it: `_www.` is a link, too, whatever stands behind
+# the dot, for browsers leave what has no width out of an address. Commits are 7 to 40
+# digits of hexadecimal that are a word of their own; numbers, and the ends of versions and of deployments'
+# ids, stay as they are, because people copy them.
 _MARKUP = re.compile(
-    r"(?P<active>@|\#|:(?=//)|\bGH-(?=\d)|\bwww\.)|(?P<mark>[\\`*_{}\[\]()~!&<>|$])", re.IGNORECASE
+    r"(?P<active>@|\#|:(?=//)|:(?=(?:[a-z][\w+-]*|[+-]1|100|1234)(?::|$))|GH-(?=\d)|www(?=\.))"
+    r"|(?<![\w.+-])(?P<commit>(?=[0-9]*[a-f])[0-9a-f]{7,40})(?![0-9a-z])"
+    r"|(?P<mark>[\\`*_{}\[\]()~!&<>|$])",
+    re.IGNORECASE,
 )
 _AT_LINE_START = re.compile(r"([-+=]|\d+[.)](?=\s|$))")
 _BACKTICKS = re.compile(r"`+")
@@ -122,6 +130,8 @@ def job_url(host: str, job_id: int) -> str:
 
 
 def _escape(found: re.Match[str]) -> str:
+    if found["commit"]:
+        return _parted(found["commit"])
     active = found["active"]
     if active is not None:
         return ("\\#" if active == "#" else active) + _ZERO_WIDTH
@@ -129,7 +139,14 @@ def _escape(found: re.Match[str]) -> str:
     return _ENTITIES.get(mark, f"\\{mark}")
 
 
+def _parted(commit: str) -> str:
+    """What looks like a commit, in pieces that are too short for one."""
+    return _ZERO_WIDTH.join(textwrap.wrap(commit, _SHORTEST_COMMIT - 1))
+
+
 def _as_entity(found: re.Match[str]) -> str:
+    if found["commit"]:
+        return _parted(found["commit"])
     active = found["active"]
     return f"&#{ord(found['mark'])};" if active is None else active + _ZERO_WIDTH
 

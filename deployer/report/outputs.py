@@ -7,26 +7,31 @@ report. Must not write them: `gh.core` does.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 
 from deployer.report import view
 from deployer.report.document import Document, to_document
 from deployer.report.model import Report
-from deployer.report.untrusted import cut
+from deployer.report.untrusted import cut, units
 
 BUDGET = 200_000  # UTF-16 code units, as GitHub counts the 1 MB of a job's outputs (fact 19)
+_LONGEST = 8_000  # characters of every other output; real values are far shorter
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _TEXT_LIMITS = (4_000, 500, 100)  # characters of one string, tried in this order
 
 
 def to_outputs(report: Report, *, report_path: str, wheel_path: str) -> dict[str, str]:
-    """The text of every output; empty where the run did not get that far."""
+    """The text of every output; empty where the run did not get that far.
+
+    All together stay far below GitHub's limit, whatever names the workspace holds.
+    """
     library, plan, deployment = report.library, report.plan, report.deployment
     rewires = view.moved(report)
     from_versions = chain.from_iterable(rewire.from_versions for rewire in rewires)
     removed = deployment.removed if deployment else ()
-    return {
+    texts = {
         "outcome": report.outcome.value,
         "failure-reason": report.failure.reason if report.failure else "",
         "version": library.version if library else "",
@@ -37,11 +42,18 @@ def to_outputs(report: Report, *, report_path: str, wheel_path: str) -> dict[str
         "plan-digest": plan.digest if plan else "",
         "jobs-updated": str(len(rewires)),
         "jobs-untouched": str(view.staying_jobs(report)),
-        "removed-versions": ",".join(removal.version for removal in removed),
+        "removed-versions": _listed([removal.version for removal in removed]),
         "deployment-id": deployment.id if deployment else "",
         "report-path": report_path,
-        "report": shortened_json(to_document(report)),
     }
+    shortened = {name: cut(value, _LONGEST) for name, value in texts.items()}
+    return {**shortened, "report": shortened_json(to_document(report))}
+
+
+def _listed(versions: Sequence[str]) -> str:
+    """As many of the versions as fit, separated by commas."""
+    said = ",".join(versions)
+    return said if len(said) <= _LONGEST else said[: _LONGEST + 1].rpartition(",")[0]
 
 
 def shortened_json(document: Document, budget: int = BUDGET) -> str:
@@ -52,9 +64,8 @@ def shortened_json(document: Document, budget: int = BUDGET) -> str:
     that is not enough, long texts are cut too. The result stays valid against the schema.
     Raises ValueError for a budget in which not even that fits.
     """
-    whole = _compact(document)
-    if _units(whole) <= budget:
-        return whole
+    if _is_within(document, budget):
+        return _compact(document)
     for limit in _TEXT_LIMITS:
         texts_cut = _with_texts_cut(document, limit)
         longest = _longest_list(texts_cut)
@@ -64,18 +75,34 @@ def shortened_json(document: Document, budget: int = BUDGET) -> str:
     raise ValueError(f"The report does not fit into {budget} characters")
 
 
+def _is_within(document: Document, budget: int) -> bool:
+    """Whether the whole document fits; a huge one is not written out to see that it does not."""
+    used = 0
+    for part in _ENCODER.iterencode(document):
+        used += units(part)
+        if used > budget:
+            return False
+    return True
+
+
 def _fits(document: Document, budget: int, size: int) -> bool:
-    return _units(_compact(_with_lists_cut(document, size))) <= budget
+    return _is_within(_with_lists_cut(document, size), budget)
 
 
 def _largest(limit: int, fits: Callable[[int], bool]) -> int | None:
-    """The largest number from 0 to `limit` that fits, if more never fits better; None if 0 fails."""
+    """The largest number from 0 to `limit` that fits, if more never fits better; None if 0 fails.
+
+    What is far too large costs most, so the search comes from below.
+    """
     if not fits(0):
         return None
-    low, high = 0, limit
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    low, step = 0, 1
+    while low < limit and fits(min(low + step, limit)):
+        low, step = min(low + step, limit), step * 2
+    high = min(low + step, limit)  # too large, or the limit
+    while low + 1 < high:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
     return low
 
 
@@ -117,8 +144,4 @@ def _longest_list(value: object) -> int:
 
 def _compact(document: Document) -> str:
     """ASCII only: a lone surrogate or a line separator then survives any later reader."""
-    return json.dumps(document, separators=(",", ":"), allow_nan=False)
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return _ENCODER.encode(document)

@@ -1,8 +1,9 @@
 """The runner's side of the contract: what actions/runner makes of a log and of command files.
 
-A port, for tests, of the meaning of the runner's `ActionCommand`, `ActionCommandManager` and
-`FileCommandManager` (facts 16-18). Where .NET's culture-sensitive search is looser than an exact
-one (it skips characters without a width), the port can be told to be as loose as possible.
+A port, for tests, of the meaning of the runner's `ActionCommand`, `ActionCommandManager`, `OutputManager`
+and `FileCommandManager` (facts 16-18), compared with their source. Where .NET's culture-sensitive search is
+looser than an exact one (it skips characters without a width), the port can be told to be as loose as
+possible. A blank is whatever Python takes for one, which is a few characters more than .NET does.
 """
 
 from __future__ import annotations
@@ -85,8 +86,11 @@ class Runner:
 
 
 def read_lines(output: str) -> list[str]:
-    """The lines of a stream: LF, CR and CR LF end one, and nothing else does."""
-    lines = re.split(r"\r\n|\r|\n", output)
+    """The lines of a stream: LF, CR and CR LF end one, and nothing else does (`StreamReader.ReadLine`).
+
+    A byte order mark at the beginning of the stream is no part of it.
+    """
+    lines = re.split(r"\r\n|\r|\n", output.removeprefix("\ufeff"))
     return lines[:-1] if lines and not lines[-1] else lines
 
 
@@ -129,8 +133,9 @@ def _is_known(name: str, known: frozenset[str]) -> bool:
 
 
 def _properties(text: str, separator: str, table: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    pairs = (part.partition("=") for part in text.split(separator) if part)
-    return {name: _unescape(value, table) for name, equals, value in pairs if equals and value}
+    # `Split('=', 2, RemoveEmptyEntries)`: signs before the name and before the value count as nothing.
+    pairs = (part.lstrip("=").partition("=") for part in text.split(separator))
+    return {name: _unescape(value, table) for name, _, rest in pairs if (value := rest.lstrip("="))}
 
 
 def _unescape(text: str, table: tuple[tuple[str, str], ...]) -> str:

@@ -103,8 +103,9 @@ def test_any_title_and_file_arrive_as_they_are(
     sent = {"title": encodable(title), "file": encodable(file), "line": str(line)}
     assert command.name == level
     assert command.data == "said"
-    # The runner trims the blanks around all properties, and so around the first and last value.
-    assert command.properties == {name: value for name, value in sent.items() if value}
+    # The runner takes signs in front of a value for nothing.
+    kept = {name: value.lstrip("=") for name, value in sent.items()}
+    assert command.properties == {name: value for name, value in kept.items() if value}
 
 
 @given(texts)
@@ -295,8 +296,13 @@ def test_the_port_reads_both_forms_of_commands() -> None:
         Command("Error", "x\ny", {"file": "a,b", "line": "3"}),
         Command("warning", "x]", {"title": "a;b"}),
     ]
+    assert Runner().read("::error ==title==a=b,=,line=::x\n").commands == [
+        Command("error", "x", {"title": "a=b"})
+    ]
     assert runner.lines == ["::none::x"]
     assert read_lines("a\rb\nc\r\n") == ["a", "b", "c"]
+    assert read_lines("\ufeff::error::x\n") == ["::error::x"]
+    assert read_lines("a\u2028b\x85c\vd\fe\x1cf\n") == ["a\u2028b\x85c\vd\fe\x1cf"]
     assert "stop-commands" in COMMANDS
 
 

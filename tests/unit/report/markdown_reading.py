@@ -12,8 +12,14 @@ from markdown_it.token import Token
 
 OURS = re.compile(r"<br>|<details><summary>(<b>)?[^<>]*(</b>)?</summary>|</details>")
 ZERO_WIDTH = "\u200b"
-# What GitHub turns into a mention, a reference or a link after parsing, in text outside of code.
-ACTIVE = re.compile(r"@\w|#\d|\bGH-\d|://[^\s\u200b]|\bwww\.\w|\b[\w.]+@\w", re.IGNORECASE)
+# What GitHub turns into a mention, a reference, an emoji or a link after parsing, in text outside of code.
+ACTIVE = re.compile(
+    r"@\w|#\d|GH-\d|://[^\s\u200b]|www\.|[\w.+-]+@\w"
+    r"|:(?:[a-z][\w+-]*|[+-]1|100|1234):"
+    r"|(?<![\w.+-])(?=[0-9]*[a-f])[0-9a-f]{7,40}(?![0-9a-z])",
+    re.IGNORECASE,
+)
+_HIDDEN = re.compile(r"[\u200b-\u200f\u2060-\u2064\ufeff\u00ad]")
 _PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 
@@ -51,6 +57,58 @@ def active_text(markdown: str) -> list[str]:
     pieces = [one.content for one in found if one.type == "text"]
     pieces += [html.unescape(one.content) for one in found if one.type == "html_block"]
     return [piece for piece in pieces if ACTIVE.search(piece)]
+
+
+def autolinks(markdown: str) -> list[str]:
+    """What cmark-gfm's extension for bare addresses makes links of: it looks at the source, not at text.
+
+    Of `www.` it takes the source behind the dot as it is, entities and all, whatever they stand for.
+    """
+    found = []
+    for line in outside_of_code(markdown):
+        found += [
+            one[0]
+            for one in re.finditer(r"(?:^|(?<=[\s*_~(]))www\.[^\s<]", line)
+            if "_" not in one[0]
+        ]
+        found += [one[0] for one in re.finditer(r"(?:https?|ftp)://[^\s<&]", line, re.IGNORECASE)]
+    text = (one.content for one in tokens(markdown) if one.type == "text")
+    for piece in text:
+        found += re.findall(
+            r"(?:mailto:|xmpp:)?[A-Za-z0-9.+_-]+@[A-Za-z0-9_-]+\.[A-Za-z0-9]", piece
+        )
+    return found
+
+
+def outside_of_code(markdown: str) -> list[str]:
+    """The lines of the source without code blocks, code spans, and the targets of our own links."""
+    lines = markdown.split("\n")
+    for token in blocks(markdown):
+        if token.type == "fence" and token.map:
+            lines[token.map[0] : token.map[1]] = [""] * (token.map[1] - token.map[0])
+    return [re.sub(r"\]\([^()\s]*\)", "]", _without_spans(line)) for line in lines]
+
+
+def _without_spans(line: str) -> str:
+    """A line without its code spans, by the rules of CommonMark, 6.1: an escaped backtick opens none."""
+    kept, at = "", 0
+    while at < len(line):
+        run = re.compile(r"`+").match(line, at)
+        if line[at] == "\\":
+            kept, at = kept + line[at : at + 2], at + 2
+        elif run is None:
+            kept, at = kept + line[at], at + 1
+        else:
+            end = re.compile(rf"(?<!`){run[0]}(?!`)").search(line, run.end())
+            kept += "`" if end else run[0]
+            at = end.end() if end else run.end()
+    return kept
+
+
+def seen(markdown: str) -> str:
+    """What a reader sees of text outside of code, as somebody who copies it would paste it."""
+    pieces = (token.content for token in tokens(markdown) if token.type == "text")
+    return _HIDDEN.sub("", "\n".join(pieces))
 
 
 def link_targets(markdown: str) -> set[str]:

@@ -444,6 +444,18 @@ SEASONING = (
     "`", "``", "|", "\\", "\\|", "@team", "#1", "GH-1", "<b>", "-->", "](x)", "![", "https://x.y",
     "www.x.y", "me@x.y", "\n", "\r", "# ", "- ", "1. ", "> ", "---", "===", "\u202e", "\u2028",
     "\x1b[2J", "::error::", "##[error]", "%0A", "\ud800", "&lt;", "&#60;", "$", "~~", "*", "_", "  ",
+    # Mentions, references and addresses that hide behind something, or in front of it.
+    "_www.x.y", "(www.x.y", "~www.x.y", "@\u200bteam", "&commat;team", "&#64;team", "&#x40;team",
+    "acme/x#1", "acme/x@0123456789abcdef", "deadbeef1", "0123456789abcdef0123456789abcdef01234567",
+    "mailto:me@x.y", "xmpp:me@x.y/z", "HTTPS://x.y", "ftp://x.y", "http:\\//x.y", "&colon;//x.y",
+    ":tada:", ":+1:", "\uff20team",
+    # Blocks, HTML and links by reference.
+    "\n\n", "\t", "    ", "[x]: https://x.y", "[^1]", "- [ ] ", "+ ", "1) ", "***", "~~~", "```",
+    "> [!NOTE]", "<!--", "</details>", "</summary>", "<details>", "<a href=//x.y>", "<https://x.y>", "<?",
+    "<![CDATA[", "&",
+    # What acts on a terminal, or hides from a reader.
+    "\x9b2J", "\x07", "\x7f", "\x85", "\v", "\f", "\x00", "\u2066", "\u200b", "\u200d", "\ufeff", "\u00ad",
+    "\u3164", "\u034f", "\U000e0041", "\ufe0f", "\U0001f468\u200d\U0001f4bb",
 )  # fmt: skip
 texts = st.lists(st.one_of(st.text(max_size=8), st.sampled_from(SEASONING)), max_size=6).map(
     "".join
