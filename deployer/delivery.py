@@ -1,16 +1,16 @@
 """The delivery: one report to every sink.
 
-Owns which sink gets which rendering, and that no sink can stop another one or change how the run ends
-(design.md, rule 11): what fails here is told and no more. Must not decide anything about the run.
+Owns which sink gets which rendering, that secrets are taken out before anything is cut or escaped, and
+that no sink can stop another one or change how the run ends (design.md, rule 11): what fails here is told
+and no more. Must not decide anything about the run.
 """
 
 from __future__ import annotations
 
-import functools
 import io
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO, cast
@@ -23,12 +23,13 @@ from deployer.narrator import Narrator
 from deployer.ownership import adopt, make_folder
 from deployer.redaction import Redactor
 from deployer.report.annotations import Annotation, Level, to_annotations
-from deployer.report.document import to_json
+from deployer.report.document import to_json, without_commands
 from deployer.report.model import Report
 from deployer.report.outputs import to_outputs
 from deployer.report.sentences import apparate_sentences
 from deployer.report.summary import to_summary
 from deployer.report.terminal import to_lines, to_renderable
+from deployer.report.texts import with_texts
 from deployer.report.untrusted import visible
 
 _SUMMARY_BUDGET = 1_000_000  # bytes; the runner drops a summary above 1 MiB (fact 20)
@@ -117,24 +118,37 @@ class Delivery:
         if report.library is not None:
             file = self.context.outside(report.library.file)
             report = replace(report, library=replace(report.library, file=file))
-        document = self.redactor.clean(to_json(report))
-        path = self._write_report(document, wanted)
-        if self.context.summary_file or self.context.output_file:
-            self._files(report, path)
+        # First of all: half a secret, or one with a backslash in it, would not be known any more.
+        report = with_texts(report, self.redactor.clean)
+        path = ""
+        with self._alone("the report could not be written"):
+            path = self._write_report(to_json(report), wanted)
+        if self.context.output_file:
+            with self._alone("the outputs could not be written"):
+                self._set_outputs(report, path)
+        if self.context.summary_file:
+            with self._alone("the job summary could not be written"):
+                self._append_summary(report, path)
         if self.context.on_github:
-            self._to_log(report, path)
-        if self.streams.json_output:
-            self.streams.stdout.write(document + "\n")
-        elif not self.context.on_github:
-            self._to_terminal(report, path)
-        self.streams.stdout.flush()
+            with self._alone("the log is not complete"):
+                self._to_log(report, path)
+        with self._alone("the report could not be printed"):
+            self._print(report, path)
+
+    @contextmanager
+    def _alone(self, failing: str) -> Iterator[None]:
+        """Let nothing that goes wrong inside stop the other sinks."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - no sink may stop another one
+            self.narrator.info(f"Warning: {failing}: {error}")
 
     def _write_report(self, document: str, wanted: str) -> str:
         """Write `report.json` and give its path as later steps name it; empty when there is none."""
         usual = self.context.temp / "spark-deploy" / "report.json"
         for path in [self.context.workspace / wanted, usual] if wanted else [usual]:
-            write = functools.partial(self._write, path, document)
-            if self._try(write, f"{path} was not written"):
+            with self._alone(f"{path} was not written"):
+                self._write(path, document)
                 return self.context.outside(path)
         return ""
 
@@ -144,7 +158,7 @@ class Delivery:
         if path.is_relative_to(workspace) and not leads_to.is_relative_to(workspace.resolve()):
             raise ValueError(f"it leads out of the workspace, to {leads_to}")
         make_folder(path.parent)
-        path.write_text(document + "\n", encoding="utf-8")
+        path.write_text(document, encoding="utf-8")
         adopt(path)
 
     def _to_log(self, report: Report, path: str) -> None:
@@ -165,19 +179,25 @@ class Delivery:
         place = {"file": one.file, "line": one.line, "col": one.column} if one.file else {}
         tell(clean(one.message), title=clean(one.title), **place)
 
-    def _files(self, report: Report, path: str) -> None:
-        def summary() -> None:
-            room = self.actions.summary_room()
-            text = to_summary(report, report_path=path, budget=min(room, _SUMMARY_BUDGET))
-            self.actions.append_summary(self.redactor.clean(text))
+    def _append_summary(self, report: Report, path: str) -> None:
+        room = self.actions.summary_room()
+        text = to_summary(report, report_path=path, budget=min(room, _SUMMARY_BUDGET))
+        self.actions.append_summary(self.redactor.clean(text))
 
-        def outputs() -> None:
-            wheel = report.library.file if report.library else ""
-            for name, value in to_outputs(report, report_path=path, wheel_path=wheel).items():
-                self.actions.set_output(name, self.redactor.clean(value))
+    def _set_outputs(self, report: Report, path: str) -> None:
+        wheel = report.library.file if report.library else ""
+        for name, value in to_outputs(report, report_path=path, wheel_path=wheel).items():
+            self.actions.set_output(name, value)
 
-        self._try(outputs, "the outputs could not be written")
-        self._try(summary, "the job summary could not be written")
+    def _print(self, report: Report, path: str) -> None:
+        if self.streams.json_output:
+            document = to_json(report)
+            if self.context.on_github:
+                document = without_commands(document)
+            self.streams.stdout.write(document)
+        elif not self.context.on_github:
+            self._to_terminal(report, path)
+        self.streams.stdout.flush()
 
     def _to_terminal(self, report: Report, path: str) -> None:
         for sentence in apparate_sentences(report):
@@ -190,11 +210,3 @@ class Delivery:
             return
         for line in to_lines(report, report_path=path):
             self.streams.stdout.write(self.redactor.clean(line) + "\n")
-
-    def _try(self, action: Callable[[], None], failing: str) -> bool:
-        try:
-            action()
-        except Exception as error:  # noqa: BLE001 - no sink may stop another one
-            self.narrator.info(f"Warning: {failing}: {error}")
-            return False
-        return True

@@ -11,6 +11,7 @@ import secrets
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from deployer.errors import DeployError, ExitCode, FailureReason, exit_code, fai
 from deployer.gh.core import Actions, CommandFiles
 from deployer.leftover import LockNotes
 from deployer.narrator import Narrator
-from deployer.narrators import ActionsNarrator, TerminalNarrator
+from deployer.narrators import ActionsNarrator, TerminalNarrator, telling_logs
 from deployer.process import is_alive, machine, this_process
 from deployer.redaction import Redactor, secrets_in
 from deployer.report.model import Failure, Report
@@ -53,7 +54,8 @@ def perform(
     `stop` is one that listens for signals already; without it this does.
     """
     run = _run_of(texts, environ, context, streams, warnings=warnings, stop=stop)
-    return run.to_its_end()
+    with telling_logs(run.narrator):
+        return run.to_its_end()
 
 
 def give_back_locks(
@@ -65,7 +67,9 @@ def give_back_locks(
     streams: Streams,
 ) -> None:
     """The action's post step: give back locks that the main step had to leave. Never raises."""
-    _run_of(texts, environ, context, streams).give_back(left)
+    run = _run_of(texts, environ, context, streams)
+    with telling_logs(run.narrator):
+        run.give_back(left)
 
 
 def _run_of(
@@ -116,6 +120,8 @@ class _Run:
                 report = self._story(self._settings())
             except DeployError as error:
                 report = _unparsed(self.texts, error)
+            except Exception as error:  # noqa: BLE001 - Python would print it as it is, secrets and all
+                report = _unparsed(self.texts, self._bug(error))
             if not self.stop.claim():
                 threading.Event().wait()  # the last word is being said, and ends the process
             return self._deliver(report)
@@ -133,6 +139,15 @@ class _Run:
                         self.narrator.info(f"The lock in {one.folder} was given back.")
         except (DeployError, Interrupted, *API_ERRORS) as error:
             self.narrator.info(f"A lock could not be given back, and is void soon: {error}")
+
+    def _bug(self, error: Exception) -> DeployError:
+        self.narrator.debug("".join(traceback.format_exception(error)))
+        return fail(
+            FailureReason.INTERNAL,
+            f"spark-deploy has a bug: {type(error).__name__}.",
+            detail="The log at level `debug` shows where.",
+            remedy="Please report it, with that part of the log.",
+        )
 
     def _settings(self) -> Settings:
         request = read_request(self.texts, self.environ, self.context.workspace)
@@ -196,6 +211,11 @@ class _Run:
         if self.stop.wait(seconds):
             raise Interrupted
 
+    def _learn(self, secret: str) -> None:
+        """A credential came up: no sink shows it, nor does any later step on GitHub."""
+        if self.delivery.redactor.learn(secret) and self.context.on_github:
+            self.delivery.actions.mask(secret)
+
     def _connect(self, credentials: Credentials, opened: ExitStack) -> Workspace:
         # `--help` and `check` need not wait for the import of the SDK.
         from deployer.platforms.databricks.connect import connect  # noqa: PLC0415
@@ -209,6 +229,8 @@ class _Run:
             environ=self.environ,
             sleep=self._pause,
             proceed=lambda: self._pause(0),
+            learn=self._learn,
+            clean=self.delivery.redactor.clean,
         )
         opened.callback(workspace.close)
         return workspace

@@ -1,11 +1,13 @@
 """Where the running commentary goes: the runner's log, or a terminal.
 
-Owns the adapters of `narrator.Narrator`. Every text passes the redactor first, and then the escaping
-of its sink.
+Owns the adapters of `narrator.Narrator`, and the way there for what libraries log: on its own it would
+go to standard error as it is, where the runner looks for commands. Every text passes the redactor first,
+and then the escaping of its sink.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from deployer.gh.core import Actions
+from deployer.narrator import Narrator
 from deployer.redaction import Redactor
 from deployer.report.untrusted import visible, visible_lines
 
 TELL_PROGRESS_EVERY_S = 5.0
+_OURS = "deployer"
 
 
 class ActionsNarrator:
@@ -113,6 +117,49 @@ class TerminalNarrator:
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(visible(self._redactor.clean(text)), style=style))
+
+
+@contextmanager
+def telling_logs(narrator: Narrator) -> Iterator[None]:
+    """Have the narrator tell what is logged while the block runs; Python's warnings count as logged, too.
+
+    Ours is told at its level, warnings of others to whoever looks for a cause.
+    """
+    handler, ours, everything = _ToNarrator(narrator), logging.getLogger(_OURS), logging.getLogger()
+    level = ours.level
+    ours.setLevel(logging.DEBUG)
+    everything.addHandler(handler)
+    logging.captureWarnings(capture=True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(capture=False)
+        everything.removeHandler(handler)
+        ours.setLevel(level)
+
+
+class _ToNarrator(logging.Handler):
+    """Hands each record on as one text."""
+
+    def __init__(self, narrator: Narrator) -> None:
+        super().__init__()
+        self._narrator = narrator
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell the message; a traceback that comes with it would show what its exceptions hold."""
+        is_ours = record.name.partition(".")[0] == _OURS
+        if not is_ours and record.levelno < logging.WARNING:
+            return
+        tell = (
+            self._narrator.info
+            if is_ours and record.levelno > logging.DEBUG
+            else self._narrator.debug
+        )
+        try:
+            said = record.getMessage()
+        except Exception:  # noqa: BLE001 - a record whose arguments don't fit must not end the run
+            said = str(record.msg)
+        tell(said if is_ours else f"{record.name}: {said}")
 
 
 def _progress(what: str, done: int, total: int | None) -> str:

@@ -37,7 +37,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "plan": frozenset({"jobs", "library"}),
     "report": frozenset({"contract", "errors"}),
     "gh": frozenset(),
-    "narrators": frozenset({"gh", "redaction", "report"}),
+    "narrators": frozenset({"gh", "narrator", "redaction", "report"}),
     "checks": frozenset({"errors", "library", "report"}),
     "deployment": frozenset({"errors", "jobs", "library", "plan"}),
     "leftover": frozenset({"deployment"}),

@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 from databricks.sdk.credentials_provider import DefaultCredentials
 
 from deployer.deployment.ports import Unavailable
@@ -318,11 +317,8 @@ def test_no_token_stands_in_messages_logs_or_tracebacks(
         assert secret.rpartition(".")[2] not in told
 
 
-def _page() -> Any:
-    response = requests.Response()
-    response.status_code = 200
-    response._content = b"<html>"
-    return response
+def _page() -> oauth.Reply:
+    return oauth.Reply(200, {}, b"<html>")
 
 
 def test_an_access_token_stands_in_no_log(job: Job, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,15 +5,14 @@ Owns the reading of error bodies and their translation (facts B4). Must not send
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from deployer.deployment.ports import AlreadyExists, Denied, NotFound, Refused
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.jobs.places import JsonObject
-from deployer.platforms.databricks.documents import text
+from deployer.platforms.databricks.documents import number, parsed, text
 
 _MISSING_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENTITY_NOT_FOUND"})
 _EXISTS_CODES = frozenset({"RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS"})
@@ -22,6 +21,8 @@ _DENIED_CODES = frozenset({"PERMISSION_DENIED"})
 _MISSING = re.compile(r"\b(Job|Run|Cluster|Pipeline)\b.*\b(does not|doesn't) exist", re.DOTALL)
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _MESSAGE_LIMIT = 500
+_CODE_LIMIT = 100
+_PAGE_LIMIT = 8_000  # characters of a page of a proxy; what went wrong stands at its beginning
 
 BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, NOT_THERE, CONFLICT = 400, 401, 403, 404, 409
 
@@ -58,28 +59,30 @@ class Answer:
         return 200 <= self.status < 300  # noqa: PLR2004 - the definition of success in HTTP
 
 
-def error_words(body: bytes) -> tuple[str, str]:
+def error_words(body: bytes, clean: Callable[[str], str] = str) -> tuple[str, str]:
     """The error code and the message in the body of an error.
 
     Bodies are the usual `error_code` and `message`, SCIM's `detail`, OAuth's `error`, or plain text
-    or HTML from a proxy.
+    or HTML from a proxy. `clean` takes out what an error may quote, before anything is cut.
     """
-    plain = body.decode("utf-8", "replace").strip()
+    plain = clean(body.decode("utf-8", "replace")).strip()
     try:
-        document = json.loads(plain)
+        document = parsed(plain)
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        return "", _short(_MARKUP.sub(" ", plain))
+        return "", short(_MARKUP.sub(" ", plain[:_PAGE_LIMIT]))
     words = ("message", "detail", "error_description", "error")
     message = next((said for name in words if (said := text(document.get(name)))), "")
-    code = document.get("error_code")
-    return ("" if code is None else str(code)), _short(message)
+    given = document.get("error_code")
+    code = text(given) or ("" if (digits := number(given)) is None else str(digits))
+    return short(clean(code), _CODE_LIMIT), short(clean(message))
 
 
-def _short(message: str) -> str:
+def short(message: str, limit: int = _MESSAGE_LIMIT) -> str:
+    """`message` in one line of a length that people read."""
     line = " ".join(message.split())
-    return line if len(line) <= _MESSAGE_LIMIT else line[: _MESSAGE_LIMIT - 1] + "…"
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def problem(answer: Answer, what: str) -> Exception:

@@ -28,6 +28,8 @@ from deployer.platforms.databricks.transport import Broken, Call, Query, Transpo
 
 log = logging.getLogger(__name__)
 
+MOST_PAGES = 10_000
+"""A hundred times as many as the largest workspace has, and ten minutes at our own pace."""
 _READS = frozenset({"GET", "HEAD"})
 
 
@@ -79,6 +81,10 @@ class Client:
     def host(self) -> str:
         """The address of the workspace."""
         return self._transport.host
+
+    def learn(self, secret: str) -> None:
+        """Tell whoever redacts of a secret that came up."""
+        self._transport.secrecy.learn(secret)
 
     def tally(self) -> tuple[int, int, float]:
         """Attempts made, retries among them, and seconds waited."""
@@ -139,11 +145,11 @@ class Client:
         """The answers to a GET, page after page, for as long as they name a next one.
 
         Raises:
-            Unavailable: the pages go round in circles. Others as `json`.
+            Unavailable: the pages go round in circles, or have no end. Others as `json`.
         """
         token = ""
         seen = {token}
-        while True:
+        while len(seen) <= MOST_PAGES:
             page = self.get(path, family, {**query, "page_token": token} if token else query)
             yield page
             token = text(page.get("next_page_token"))
@@ -152,6 +158,7 @@ class Client:
             if token in seen:
                 raise Unavailable(f"GET {path} names the same page twice; its list can't be read.")
             seen.add(token)
+        raise Unavailable(f"GET {path} has more than {MOST_PAGES:,} pages; its list can't be read.")
 
     def send(self, call: Call) -> Answer:
         """The answer to `call`, whether it is a yes or a no, after retries.

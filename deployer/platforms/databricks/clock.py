@@ -10,7 +10,9 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
+
+_BEYOND_S = 2.0**36  # the year 4147, from which on sums of times would need care
 
 
 class ServerClock:
@@ -52,9 +54,16 @@ class ServerClock:
 
 
 def date_of(headers: Mapping[str, str]) -> float | None:
-    """The Date of an answer in seconds since the epoch; None when there is none."""
+    """The Date of an answer in seconds since the epoch; None when there is none to reckon with."""
+    told = read_date(headers.get("Date", ""))
+    seconds = told.timestamp() if told else -1.0
+    return seconds if 0 <= seconds < _BEYOND_S else None
+
+
+def read_date(text: str) -> datetime | None:
+    """The date that a header names, in UTC where it names no zone; None where it is none."""
     try:
-        told = email.utils.parsedate_to_datetime(headers.get("Date", ""))
-        return told.replace(tzinfo=told.tzinfo or UTC).timestamp()
-    except (ValueError, OverflowError, OSError):
+        told = email.utils.parsedate_to_datetime(text)
+        return told.replace(tzinfo=told.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -22,6 +22,7 @@ from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.clock import ServerClock
 from deployer.platforms.databricks.limits import Family, Limits
 from deployer.platforms.databricks.retry import RetryPolicy
+from deployer.platforms.databricks.secrecy import Secrecy
 from deployer.platforms.databricks.transport import (
     CONNECT_TIMEOUT_S,
     Broken,
@@ -52,6 +53,14 @@ _CREDENTIAL_VARIABLES = (  # of the families that the SDK tells apart (its confi
     "GOOGLE_CREDENTIALS",
     "DATABRICKS_GOOGLE_SERVICE_ACCOUNT",
 )
+_SECRETS = (  # of the SDK's configuration; a test compares
+    "token",
+    "password",
+    "client_secret",
+    "google_credentials",
+    "azure_client_secret",
+    "metadata_service_url",
+)
 _HOST_METADATA = "/.well-known/databricks-config"
 # Seconds between tries at a host that nobody has reached yet: a wrong address should fail soon.
 _FIRST_CONTACT = (1.0, 2.0, 4.0)
@@ -80,6 +89,8 @@ def connect(
     policy: RetryPolicy | None = None,
     sleep: Callable[[float], None] = time.sleep,
     proceed: Callable[[], None] = lambda: None,
+    learn: Callable[[str], None] = lambda _: None,
+    clean: Callable[[str], str] = str,
     limits: Limits | None = None,
     read_timeout_s: float | None = None,
 ) -> DatabricksWorkspace:
@@ -90,6 +101,9 @@ def connect(
     `sleep` waits and `proceed` is asked before reads; both raise Interrupted when the run is to stop.
     `limits` stand in for the documented ones, and `read_timeout_s` for the seconds that each call by
     itself would wait for bytes of its answer.
+
+    `learn` hears of each credential that comes up, such as a token that was exchanged, before it is sent;
+    `clean` gives back a text of the other side without all that is secret.
 
     Raises:
         DeployError: INVALID_INPUT (address, or two ways to authenticate), HOST_UNREACHABLE,
@@ -111,7 +125,8 @@ def connect(
         else environ.get("DATABRICKS_DISCOVERY_URL")
         or f"{address}/oidc/.well-known/oauth-authorization-server",
     }
-    logins = _Logins(environ)
+    secrecy = Secrecy(learn, clean)
+    logins = _Logins(environ, secrecy)
     config = _configuration({name: value for name, value in given.items() if value}, logins)
     resolved = checked_host(str(config.host or ""))
     if resolved != address:
@@ -119,7 +134,7 @@ def connect(
     headers = {"User-Agent": config.user_agent}
     if config.workspace_id:
         headers["X-Databricks-Workspace-Id"] = str(config.workspace_id)
-    transport = Transport(resolved, config.authenticate, headers, read_timeout_s)
+    transport = Transport(resolved, config.authenticate, headers, read_timeout_s, secrecy)
     client = Client(transport, policy=policy, limits=limits, sleep=sleep, proceed=proceed)
     kind = str(config.auth_type or "")
     return DatabricksWorkspace(client, clock, lambda: logins.credential(kind))
@@ -131,19 +146,23 @@ class _Logins:
     Both keep one token for its life, where the SDK asks anew for each call or waits without end (facts D).
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], secrecy: Secrecy) -> None:
         self._environ = environ
+        self._secrecy = secrecy
         self._github: github_oidc.GitHubLogin | None = None
 
     def choose(self, config: Config) -> sdk.Login | None:
         """Ours for the resolved configuration; None leaves it to the SDK. Raises DeployError."""
+        for name in _SECRETS:  # also those of a profile in ~/.databrickscfg
+            if secret := getattr(config, name, None):
+                self._secrecy.learn(str(secret))
         if not config.host:
             return None
         if github_oidc.is_wanted(config, self._environ):
-            self._github = github_oidc.GitHubLogin(config, self._environ)
+            self._github = github_oidc.GitHubLogin(config, self._environ, secrecy=self._secrecy)
             return sdk.Login(github_oidc.AUTH_TYPE, oauth.TokenSource(self._github.fetch).headers)
         if config.auth_type in (None, "", _BY_SECRET) and config.client_id and config.client_secret:
-            source = oauth.TokenSource(lambda: oauth.secret_token(config))
+            source = oauth.TokenSource(lambda: oauth.secret_token(config, self._secrecy))
             return sdk.Login(_BY_SECRET, source.headers)
         return None
 

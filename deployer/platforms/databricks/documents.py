@@ -1,12 +1,16 @@
 """Reading raw JSON: narrow what came in, and put the pages of one document together.
 
-Owns the merge of paged arrays (facts B2). Pure; must not call the API, and changes nothing else in
-what the API gave (design.md rule 3).
+Owns what counts as JSON, the merge of paged arrays (facts B2), and paths in addresses. Pure; must not
+call the API, and changes nothing else in what the API gave (design.md rule 3).
 """
 
 from __future__ import annotations
 
+import json
+import math
+import urllib.parse
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from deployer.jobs.places import JsonObject
 
@@ -30,16 +34,66 @@ RUN_ARRAYS: Mapping[str, str] = {
 """The same for a run."""
 
 
+DEEPEST = 100
+"""How deep JSON may be nested. Real settings have about ten levels; ours are read by recursion."""
+
+_LARGEST_NUMBER = 2**63  # of the API's whole numbers
+
+
+def parsed(content: bytes | str) -> object:
+    """The JSON in `content`.
+
+    Raises:
+        ValueError: it is none, or none that can be sent back: with numbers that JSON does not know or
+            that no machine holds, or nested deeper than `DEEPEST`.
+    """
+    try:
+        document = json.loads(content, parse_constant=_no_json, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("It is nested too deep.") from None
+    level: list[object] = [document]
+    for _ in range(DEEPEST):
+        level = [each for one in level for each in _inside(one)]
+        if not level:
+            return document
+    raise ValueError("It is nested too deep.")
+
+
+def _inside(value: object) -> list[object]:
+    """The arrays and objects right inside of one."""
+    found = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [each for each in found if isinstance(each, dict | list)]
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _no_json(digits)
+
+
+def _no_json(said: str) -> NoReturn:
+    raise ValueError(f"{said} is no number of JSON.")
+
+
+def quoted(path: str, safe: str = "/") -> str:
+    """`path` as part of an address; a lone surrogate becomes what no service takes for a path."""
+    return urllib.parse.quote(path, safe=safe, errors="surrogatepass")
+
+
 def text(value: object) -> str:
     """`value` if it is a string, else the empty string."""
     return value if isinstance(value, str) else ""
 
 
 def number(value: object) -> int | None:
-    """`value` if it is a whole number or a string of digits (ids come as both), else None."""
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """`value` if it is a whole number or a string of digits (ids come as both), else None.
+
+    A number that does not fit into 64 bits is none of the API's.
+    """
+    if isinstance(value, str) and value.isdecimal() and len(value) < len(str(_LARGEST_NUMBER)) + 1:
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -_LARGEST_NUMBER <= value < _LARGEST_NUMBER else None
 
 
 def mapping(value: object) -> JsonObject:

@@ -18,6 +18,8 @@ from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.roots import Root
 from deployer.platforms.databricks.transport import Call
 
+MOST_FOLDERS = 5_000
+"""Below one root; a listing that goes on and on would be followed for ever."""
 _CHUNK = 1024 * 1024
 
 
@@ -70,13 +72,19 @@ class FolderStore(ABC):
         """Size of a stored file in bytes; None when the service does not say. Raises NotFound."""
 
     def files(self) -> tuple[StoredFile, ...]:
-        """All files at or below the root, by path, without `.spark-deploy/`."""
+        """All files at or below the root, by path, without `.spark-deploy/`.
+
+        Raises:
+            Refused: there are more folders than anybody's libraries have.
+        """
         found: list[StoredFile] = []
-        folders = [self.root]
+        folders, seen = [self.root], 0
         while folders:
-            folder = folders.pop()
+            folder, seen = folders.pop(), seen + 1
+            if seen > MOST_FOLDERS:
+                raise Refused(f"{self.root} has more than {MOST_FOLDERS:,} folders.")
             try:
-                for each in self._listed(folder):
+                for each in self._right_in(folder):
                     if isinstance(each, StoredFile):
                         found.append(each)
                     elif each != f"{self.root}/{OWN_FOLDER}":
@@ -87,9 +95,15 @@ class FolderStore(ABC):
 
     def files_in(self, folder: str) -> tuple[StoredFile, ...]:
         """The files right in `folder`, by path. Raises NotFound."""
-        found = (each for each in self._listed(folder) if isinstance(each, StoredFile))
-        right_in_it = (file for file in found if file.path.rpartition("/")[0] == folder)
-        return tuple(sorted(right_in_it, key=lambda file: file.path))
+        found = (each for each in self._right_in(folder) if isinstance(each, StoredFile))
+        return tuple(sorted(found, key=lambda file: file.path))
+
+    def _right_in(self, folder: str) -> Iterator[StoredFile | str]:
+        """What a listing of `folder` names there; whatever else it names is none of ours to delete."""
+        for each in self._listed(folder):
+            parent, _, name = (each if isinstance(each, str) else each.path).rpartition("/")
+            if parent == folder and name not in ("", ".", ".."):
+                yield each
 
     def upload(self, path: str, content: BinaryIO, size: int) -> None:
         """Exclusive create, checked by the stored size.

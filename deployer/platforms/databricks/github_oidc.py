@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.platforms.databricks import federation, oauth
 from deployer.platforms.databricks.federation import Claims
+from deployer.platforms.databricks.secrecy import Secrecy
 
 if TYPE_CHECKING:
     from databricks.sdk.config import Config
@@ -108,6 +109,7 @@ class GitHubLogin:
         config: the resolved configuration.
         environ: the environment variables; the job may ask.
         now_s: this machine's time, for the comparison of clocks.
+        secrecy: hears of each token, and cleans what services say.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class GitHubLogin:
         config: Config,
         environ: Mapping[str, str],
         now_s: Callable[[], float] = time.time,
+        secrecy: Secrecy | None = None,
     ) -> None:
         if not config.client_id:
             raise fail(
@@ -126,6 +129,8 @@ class GitHubLogin:
         self._url = environ[_REQUEST_URL]
         self._request_token = environ[_REQUEST_TOKEN]
         self._now_s = now_s
+        self._secrecy = secrecy or Secrecy()
+        self._secrecy.learn(self._request_token)
         self._lock = threading.Lock()
         self._claims: Claims = {}
 
@@ -151,12 +156,13 @@ class GitHubLogin:
         try:
             endpoint = oauth.token_endpoint(str(self._config.discovery_url or ""))
             jwt = self._id_token(str(self._config.token_audience or endpoint))
+            self._secrecy.learn(jwt)
             claims = federation.claims_of(jwt)
             if claims is None:
                 raise no_token("what it gave is no JWT")
             with self._lock:
                 self._claims = claims
-            return oauth.ask(endpoint, self._form(jwt))
+            return oauth.ask(endpoint, self._form(jwt), None, self._secrecy)
         except oauth.TokenRefused as refusal:
             raise self._refused(refusal) from None
 
@@ -172,25 +178,22 @@ class GitHubLogin:
         return {**form, "assume_group": str(group)} if group else form
 
     def _id_token(self, audience: str) -> str:
-        response = oauth.sent(
+        reply = oauth.sent(
             "GET",
             self._url,
             "GitHub's token service",
             query={"audience": audience},
             auth=oauth.BearerOnly(self._request_token),
         )
-        if response.is_redirect:
+        if reply.is_redirect:
             raise no_token("it answered with a redirect, which is not followed")
-        if not response.ok:
-            raise no_token(f"status {response.status_code}")
-        try:
-            document = json.loads(response.content)
-        except ValueError:
-            page = response.content.lstrip()[:1] == b"<"
+        if not reply.ok:
+            raise no_token(f"status {reply.status}")
+        document = reply.document()
+        if document is None:
+            page = reply.content.lstrip()[:1] == b"<"
             kind = "a web page" if page else "something that is no JSON"
-            raise no_token(
-                f"it answered with {kind}" if response.content else "its answer is empty"
-            ) from None
+            raise no_token(f"it answered with {kind}" if reply.content else "its answer is empty")
         value = document.get("value") if isinstance(document, dict) else None
         if not isinstance(value, str) or not value:
             raise no_token("its answer holds no token")

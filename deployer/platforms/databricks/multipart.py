@@ -7,20 +7,19 @@ there half. Must not decide what an answer means for the upload: `folder_store` 
 
 from __future__ import annotations
 
-import email.utils
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
 
 from deployer.deployment.ports import Denied, NotFound, Refused, Unavailable
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import BAD_REQUEST, NOT_THERE, Answer
 from deployer.platforms.databricks.client import Client
-from deployer.platforms.databricks.documents import mapping, objects, text
+from deployer.platforms.databricks.clock import date_of
+from deployer.platforms.databricks.documents import mapping, objects, quoted, text
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.parts import Source, Window
 from deployer.platforms.databricks.presigned import EXPIRED, Address, Storage, address_in
@@ -68,6 +67,7 @@ def send_large(client: Client, path: str, content: Content, size: int) -> Answer
     resumable = text(mapping(begun.document.get("resumable_upload")).get("session_token"))
     if not multipart and not resumable:
         return None
+    client.learn(multipart or resumable)
     expires = expiry(begun.headers)
     session = _Session(client, path, multipart or resumable, Source(content, size), expires)
     try:
@@ -202,14 +202,15 @@ class _Session:
             "session_token": self.token,
         }
         parts = [{"part_number": number, "etag": tags[number]} for number in sorted(tags)]
-        try:
-            return self.client.send(_on_file(self.path, query, {"parts": parts}))
+        call = _on_file(self.path, query, {"parts": parts})
+        try:  # named, because its query holds the session's token
+            return self.client.send(replace(call, name=call.what))
         except Unavailable as error:
             return Answer(_UNAVAILABLE, message=str(error), doubtful=True)
 
 
 def _on_file(path: str, query: Mapping[str, str], body: JsonObject | None = None) -> Call:
-    address = f"/api/2.0/fs/files{quote(path)}"
+    address = f"/api/2.0/fs/files{quoted(path)}"
     return Call(
         "POST", address, Family.FILES, query=query, body=body, read_timeout_s=UPLOAD_TIMEOUT_S
     )
@@ -229,8 +230,6 @@ def _knows_no_parts(answer: Answer) -> bool:
 
 def expiry(headers: Mapping[str, str]) -> str:
     """When addresses shall expire, by the clock of the service: ours may be wrong (RFC 3339)."""
-    try:
-        now = email.utils.parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
-        now = datetime.now(UTC)
-    return (now.astimezone(UTC) + _LIFE).strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = date_of(headers)
+    now = datetime.now(UTC) if said is None else datetime.fromtimestamp(said, UTC)
+    return (now + _LIFE).strftime("%Y-%m-%dT%H:%M:%SZ")

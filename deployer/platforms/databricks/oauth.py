@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import requests
 import requests.auth
+import urllib3.exceptions
 
 from deployer.platforms.databricks.answers import (
     TokenUnavailable,
@@ -26,6 +27,9 @@ from deployer.platforms.databricks.answers import (
     error_words,
 )
 from deployer.platforms.databricks.clock import date_of
+from deployer.platforms.databricks.documents import mapping, text
+from deployer.platforms.databricks.secrecy import Secrecy
+from deployer.platforms.databricks.session import CHUNK, Session, at_most, unlogged
 from deployer.platforms.databricks.transport import is_loopback
 
 if TYPE_CHECKING:
@@ -35,7 +39,9 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S = (10.0, 30.0)
 """Seconds to connect, and to wait for bytes of the answer."""
-_OK, _SERVER_ERRORS = 200, 500
+_OK, _ERRORS, _SERVER_ERRORS = 200, 400, 500
+_LARGEST_ANSWER = 1024 * 1024  # bytes; a token has a few thousand
+_NO_SECRECY = Secrecy()
 _MARGIN_S = 60.0
 _RETRY_S = 30.0
 _SHORTEST_S = 1.0
@@ -47,6 +53,28 @@ class AccessToken:
 
     value: str = field(repr=False)
     lifetime_s: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer of a token service, never printed: `content` may be a token."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+    is_redirect: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it did what was asked."""
+        return self.status < _ERRORS
+
+    def document(self) -> object:
+        """The JSON in it; None when there is none."""
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError):
+            return None
 
 
 class TokenRefused(Exception):
@@ -72,28 +100,36 @@ def token_endpoint(discovery_url: str) -> str:
         TokenRefused: there is no such metadata, or it names no https address.
         TokenUnavailable: it can't be had at the moment.
     """
-    response = sent("GET", discovery_url, "the OAuth server of the workspace")
+    reply = sent("GET", discovery_url, "the OAuth server of the workspace")
+    document = reply.document() if reply.status == _OK else None
+    url = text(mapping(document).get("token_endpoint"))
     try:
-        document = json.loads(response.content) if response.status_code == _OK else None
+        parts = urlsplit(url)
     except ValueError:
-        document = None
-    url = document.get("token_endpoint") if isinstance(document, dict) else None
-    parts = urlsplit(url if isinstance(url, str) else "")
+        parts = urlsplit("")
     if parts.scheme != "https" and not (
         parts.scheme == "http" and is_loopback(parts.hostname or "")
     ):
         raise TokenRefused("The workspace names no token endpoint, so it offers no OAuth.")
-    return str(url)
+    return url
 
 
-def ask(url: str, form: Mapping[str, str], basic: tuple[str, str] | None = None) -> AccessToken:
+def ask(
+    url: str,
+    form: Mapping[str, str],
+    basic: tuple[str, str] | None = None,
+    secrecy: Secrecy = _NO_SECRECY,
+) -> AccessToken:
     """A new token from the endpoint `url` for `form`; `basic` is sent as user and password.
+
+    `secrecy` cleans what the endpoint says, which may be what it was sent, and hears of the token.
 
     Raises:
         TokenRefused: it says no, or what it says can't be used.
         TokenUnavailable: it is not available at the moment.
     """
-    return _token_in(sent("POST", url, "the token endpoint", form=form, auth=_Basic(basic)))
+    reply = sent("POST", url, "the token endpoint", form=form, auth=_Basic(basic))
+    return _token_in(reply, secrecy)
 
 
 def sent(
@@ -104,7 +140,7 @@ def sent(
     query: Mapping[str, str] | None = None,
     form: Mapping[str, str] | None = None,
     auth: requests.auth.AuthBase | None = None,
-) -> requests.Response:
+) -> Reply:
     """The answer to one request; redirects are not followed, so that no secret travels on.
 
     Raises:
@@ -112,7 +148,7 @@ def sent(
     """
     host = urlsplit(url).hostname or ""
     try:
-        with requests.Session() as session:
+        with unlogged(), Session() as session:
             # A proxy of this machine's environment can't reach this machine's loopback.
             session.trust_env = not is_loopback(host)
             response = session.request(
@@ -124,14 +160,16 @@ def sent(
                 headers={"Accept": "application/json"},
                 timeout=TIMEOUT_S,
                 allow_redirects=False,
+                stream=True,
             )
-    except (requests.RequestException, UnicodeError) as error:
+            content = at_most(_LARGEST_ANSWER)(response.iter_content(CHUNK))
+    except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
         # The exception holds the request, and so what we sent: only its kind goes on.
         why = type(error).__name__
         raise TokenUnavailable(f"{what} at {host} does not answer ({why})") from None
     if response.status_code >= _SERVER_ERRORS:
         raise TokenUnavailable(f"{what} at {host} answers with {response.status_code}")
-    return response
+    return Reply(response.status_code, response.headers, content, response.is_redirect)
 
 
 class BearerOnly(requests.auth.AuthBase):
@@ -156,24 +194,18 @@ class _Basic(requests.auth.AuthBase):
         return requests.auth.HTTPBasicAuth(*self._basic)(request) if self._basic else request
 
 
-def _token_in(response: requests.Response) -> AccessToken:
-    date_s = date_of(response.headers)
-    if response.is_redirect:
+def _token_in(reply: Reply, secrecy: Secrecy = _NO_SECRECY) -> AccessToken:
+    date_s = date_of(reply.headers)
+    if reply.is_redirect:
         raise TokenRefused("The token endpoint answered with a redirect.", date_s=date_s)
-    try:
-        document = json.loads(response.content)
-    except ValueError:
-        document = None
+    document = reply.document()
     if not isinstance(document, dict):
-        kind = (
-            "a web page" if response.content.lstrip()[:1] == b"<" else "something that is no JSON"
-        )
-        said = f"The token endpoint answered with {kind} (status {response.status_code})."
+        kind = "a web page" if reply.content.lstrip()[:1] == b"<" else "something that is no JSON"
+        said = f"The token endpoint answered with {kind} (status {reply.status})."
         raise TokenRefused(said, date_s=date_s)
-    if not response.ok:
-        said = error_words(response.content)[1] or f"status {response.status_code}"
-        code = document.get("error")
-        raise TokenRefused(said, code if isinstance(code, str) else "", date_s)
+    if not reply.ok:
+        said = error_words(reply.content, secrecy.clean)[1] or f"status {reply.status}"
+        raise TokenRefused(said, text(document.get("error")), date_s)
     value, expires_in = document.get("access_token"), document.get("expires_in")
     try:
         lifetime_s = float(expires_in)  # type: ignore[arg-type] # whatever is no number ends here
@@ -181,10 +213,11 @@ def _token_in(response: requests.Response) -> AccessToken:
         lifetime_s = 0.0
     if not isinstance(value, str) or not value or not _SHORTEST_S <= lifetime_s < float("inf"):
         raise TokenRefused("The token endpoint gave no token, or no time for which it is valid.")
+    secrecy.learn(value)
     return AccessToken(value, lifetime_s)
 
 
-def secret_token(config: Config) -> AccessToken:
+def secret_token(config: Config, secrecy: Secrecy = _NO_SECRECY) -> AccessToken:
     """A new token for the client id and the secret of a service principal.
 
     Raises:
@@ -196,7 +229,7 @@ def secret_token(config: Config) -> AccessToken:
         form["authorization_details"] = str(config.authorization_details)
     try:
         url = token_endpoint(str(config.discovery_url or ""))
-        return ask(url, form, (str(config.client_id), str(config.client_secret)))
+        return ask(url, form, (str(config.client_id), str(config.client_secret)), secrecy)
     except TokenRefused as refusal:
         raise authentication_failed(str(config.host), refusal.said) from None
 

@@ -8,11 +8,9 @@ quotes the address. Must not know what is uploaded.
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
@@ -38,8 +36,8 @@ EXPIRED = "RequestExpired"
 _EXPIRED = re.compile(r"Request has expired|Signature not valid in the specified time frame")
 # Error codes of storages are words run together, such as SlowDown and AuthenticationFailed.
 _CODE = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+){1,5}\b")
-_LOGGERS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
-_sending = threading.local()
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a name of RFC 9110, 5.6.2
+_VALUE = re.compile(r"[\x20-\x7e]*")
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,12 @@ def address_in(document: JsonObject) -> Address:
     except ValueError:
         name, parts = "", urlsplit("")
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(name))
-    if not name or not secure or "@" in parts.netloc:
-        raise Refused("The workspace gave a storage address that can't be used.")
     headers = {
         text(each.get("name")): text(each.get("value")) for each in objects(document.get("headers"))
     }
+    sound = all(_HEADER.fullmatch(one) and _VALUE.fullmatch(headers[one]) for one in headers)
+    if not name or not secure or "@" in parts.netloc or not _VALUE.fullmatch(url) or not sound:
+        raise Refused("The workspace gave a storage address that can't be used.")
     return Address(url, headers)
 
 
@@ -84,8 +83,6 @@ class Storage:
         self._policy = policy
         self._lock = threading.Lock()
         self._by_origin: dict[str, Client] = {}
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(_not_while_sending)
 
     def close(self) -> None:
         """Close all connections."""
@@ -141,8 +138,7 @@ class _StorageTransport(Transport):
     """Sends without credentials, and forgets what the storage says in its own words."""
 
     def attempt(self, call: Call) -> Answer:
-        with _unlogged():
-            answer = super().attempt(call)
+        answer = super().attempt(call)
         if answer.ok and answer.body.lstrip()[:1] == b"<":
             raise Broken("it answered with a web page", garbled=True)
         # A 401 speaks of the address: there is no credential that it could turn down.
@@ -155,17 +151,3 @@ def _safe_words(message: str) -> str:
         return EXPIRED
     code = _CODE.match(message)
     return code[0] if code else ""
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """urllib3 logs addresses at its debug level; while this thread sends to the storage, it may not."""
-    _sending.now = True
-    try:
-        yield
-    finally:
-        _sending.now = False
-
-
-def _not_while_sending(_: logging.LogRecord) -> bool:
-    return not getattr(_sending, "now", False)

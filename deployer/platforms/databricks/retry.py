@@ -11,10 +11,11 @@ out 500, 502 and 504 and read only one of the two forms of Retry-After (facts B7
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+
+from deployer.platforms.databricks.clock import read_date
 
 TOO_MANY_REQUESTS = 429
 RETRIED_STATUSES = frozenset({TOO_MANY_REQUESTS, 500, 502, 503, 504})
@@ -72,10 +73,5 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     value = headers.get("Retry-After", "").strip()
     if value.isdecimal() and value.isascii():
         return float(value)
-    try:
-        when = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - now).total_seconds())
+    when = read_date(value)
+    return None if when is None else max(0.0, (when - now).total_seconds())

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from deployer.deployment.ports import Denied, Identity, NotFound, Refused, RootRights
 from deployer.platforms.databricks.client import Client
-from deployer.platforms.databricks.documents import mapping, number, objects, text
+from deployer.platforms.databricks.documents import mapping, number, objects, quoted, text
 from deployer.platforms.databricks.jobs import EVERYBODY
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.roots import Kind, Root
@@ -95,7 +94,7 @@ def _nearest_folder(client: Client, path: str) -> int | None:
 
 
 def _of_volume(client: Client, volume: str, identity: Identity) -> RootRights:
-    name = quote(volume, safe="")
+    name = quoted(volume, safe="")
     owner = text(client.get(f"/api/2.1/unity-catalog/volumes/{name}", Family.OTHER).get("owner"))
     address = f"/api/2.1/unity-catalog/effective-permissions/volume/{name}"
     pages = client.pages(address, Family.OTHER, {"max_results": 0})

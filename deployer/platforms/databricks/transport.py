@@ -1,7 +1,7 @@
 """One attempt at one HTTP call.
 
-Owns the connection pool, timeouts, authentication headers and the decision whether what came back
-is an answer at all. Must not retry, wait or translate errors of the API.
+Owns the connection pool, timeouts, authentication headers, bounds on what is read, and the decision
+whether what came back is an answer at all. Must not retry, wait or translate errors of the API.
 
 The SDK gives the credentials; the HTTP is done here with requests, because the SDK's client hides
 the status and Retry-After, retries on its own, and appends its configuration to messages (facts B7).
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import http.cookiejar
 import ipaddress
-import json
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +23,7 @@ import requests.adapters
 import requests.auth
 import urllib3.exceptions
 
-from deployer.deployment.ports import Interrupted
+from deployer.deployment.ports import Interrupted, Refused
 from deployer.errors import DeployError
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import (
@@ -33,16 +32,23 @@ from deployer.platforms.databricks.answers import (
     authentication_failed,
     error_words,
     host_unreachable,
+    short,
     tls_failed,
 )
+from deployer.platforms.databricks.documents import parsed
 from deployer.platforms.databricks.limits import Family
+from deployer.platforms.databricks.secrecy import Secrecy
+from deployer.platforms.databricks.session import CHUNK, Session, at_most, unlogged
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 UPLOAD_TIMEOUT_S = 600.0
 """How long the service may think about a large file, or not take any of its bytes."""
 CONNECTIONS = 20
-_CHUNK = 1024 * 1024
+LARGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes of one answer that is held: a page of a hundred jobs of the largest kind has a few dozen MB."""
+_LARGEST_ERROR = 1024 * 1024
+_WHOLE = at_most(LARGEST_ANSWER)
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
 Query = Mapping[str, str | int]
@@ -77,7 +83,7 @@ class Call:
         body: sent as JSON.
         content: sent as it is, from its position when the call starts.
         headers: sent besides those of every call.
-        name: the call in words, where its path is a secret.
+        name: the call in words, where its address is a secret; then no library logs it either.
         read_timeout_s: how long to wait between bytes of the answer, in seconds.
         read: makes the body out of its chunks; called anew for each attempt.
         is_json: whether a success without JSON is a garbled answer.
@@ -92,7 +98,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     read_timeout_s: float = READ_TIMEOUT_S
-    read: Callable[[Iterator[bytes]], bytes] = b"".join
+    read: Callable[[Iterator[bytes]], bytes] = _WHOLE
     is_json: bool = True
 
     @property
@@ -130,20 +136,6 @@ class _Headers(requests.auth.AuthBase):
         return request
 
 
-def at_most(limit: int) -> Callable[[Iterator[bytes]], bytes]:
-    """A `Call.read` that stops soon after `limit` bytes: a longer body shows as that, and is not held."""
-
-    def read(chunks: Iterator[bytes]) -> bytes:
-        body = bytearray()
-        for chunk in chunks:
-            body += chunk
-            if len(body) > limit:
-                break
-        return bytes(body)
-
-    return read
-
-
 def is_loopback(name: str) -> bool:
     """Whether a host name is this machine: `localhost` or an address such as 127.0.0.1."""
     try:
@@ -161,6 +153,7 @@ class Transport:
         headers: sent with every call.
         read_timeout_s: how long to wait between bytes of any answer, in seconds; None leaves it to
             each call.
+        secrecy: hears of each credential before it is sent, and cleans what errors quote.
     """
 
     def __init__(
@@ -169,11 +162,13 @@ class Transport:
         authenticate: Callable[[], Mapping[str, str]],
         headers: Mapping[str, str],
         read_timeout_s: float | None = None,
+        secrecy: Secrecy | None = None,
     ) -> None:
         self.host = host
         self.read_timeout_s = read_timeout_s
+        self.secrecy = secrecy or Secrecy()
         self._authenticate = authenticate
-        self._session = requests.Session()
+        self._session = Session()
         # A proxy of this machine's environment can't reach this machine's loopback.
         self._session.trust_env = not is_loopback(urlsplit(host).hostname or "")
         self._session.headers.update(headers)
@@ -192,25 +187,30 @@ class Transport:
 
         Raises:
             Broken: nothing usable came back; another attempt may do better.
+            Refused: nothing was sent: the path leads out of the API.
             DeployError: no attempt will do better (TLS, an address that is none).
         """
+        _check(call)
         headers = self._credentials()
         patience_s = call.read_timeout_s if self.read_timeout_s is None else self.read_timeout_s
         try:
-            with self._session.request(
-                call.method,
-                self.host + call.path,
-                params=dict(call.query),
-                json=call.body,
-                data=call.content,
-                # The size of a file is its Content-Length only when it is not compressed.
-                headers={**call.headers, **({} if call.is_json else _AS_IT_IS)},
-                auth=_Headers(headers),
-                timeout=(CONNECT_TIMEOUT_S, patience_s),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return _answer(response, call, _secrets(headers))
+            with (
+                unlogged(only_if=bool(call.name)),
+                self._session.request(
+                    call.method,
+                    self.host + call.path,
+                    params=dict(call.query),
+                    json=call.body,
+                    data=call.content,
+                    # The size of a file is its Content-Length only when it is not compressed.
+                    headers={**call.headers, **({} if call.is_json else _AS_IT_IS)},
+                    auth=_Headers(headers),
+                    timeout=(CONNECT_TIMEOUT_S, patience_s),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                return self._answer(response, call, _secrets(headers))
         except (requests.exceptions.InvalidURL, UnicodeError) as error:
             raise host_unreachable(self.host, "the address is not valid") from error
         except requests.exceptions.SSLError as error:
@@ -218,7 +218,7 @@ class Transport:
             if final:
                 raise tls_failed(self.host, final) from error
             raise Broken("the TLS connection broke") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise Broken(_why(error, patience_s)) from error
 
     def _credentials(self) -> Mapping[str, str]:
@@ -241,7 +241,57 @@ class Transport:
             raise authentication_failed(
                 self.host, "The token has characters that no token has, such as a line break."
             )
+        for secret in _secrets(headers):
+            self.secrecy.learn(secret)
         return headers
+
+    def _answer(self, response: requests.Response, call: Call, secrets: tuple[str, ...]) -> Answer:
+        """Read the body and say what it is.
+
+        Raises:
+            Broken: a success whose body is not the JSON that was expected.
+        """
+        headers = response.headers
+        clean = self._cleaning(secrets)
+        if not response.ok:
+            body = at_most(_LARGEST_ERROR)(response.iter_content(CHUNK))
+            code, message = error_words(body, clean)
+            return Answer(response.status_code, headers, code=code, message=message)
+        if response.is_redirect or response.is_permanent_redirect:
+            where = short(clean(headers.get("Location", "")).split("?", 1)[0])
+            return Answer(
+                response.status_code, headers, message=f"The answer is a redirect to {where}."
+            )
+        body = call.read(response.iter_content(CHUNK))
+        # A proxy's login page comes with a 200; believed, it would be a file that was deleted, or read.
+        is_page = bool(body.strip()) and headers.get("Content-Type", "").startswith("text/html")
+        if is_page:
+            raise Broken("it answered with a web page", garbled=True)
+        if not call.is_json or not body.strip():
+            return Answer(response.status_code, headers, body)
+        if len(body) > LARGEST_ANSWER:
+            raise Broken(f"its answer is larger than {LARGEST_ANSWER:,} bytes", garbled=True)
+        try:
+            document = parsed(body)
+        except ValueError as error:
+            is_page = body.lstrip()[:1] == b"<"
+            raise Broken(
+                "it answered with a web page" if is_page else "its JSON is broken or cut off",
+                garbled=True,
+            ) from error
+        if not isinstance(document, dict):
+            raise Broken("it answered with JSON that is no object", garbled=True)
+        return Answer(response.status_code, headers, body, document)
+
+    def _cleaning(self, secrets: tuple[str, ...]) -> Callable[[str], str]:
+        """Takes out of a text what is secret, and in any case what was just sent."""
+
+        def clean(text: str) -> str:
+            for secret in secrets:
+                text = text.replace(secret, "***")
+            return self.secrecy.clean(text)
+
+        return clean
 
 
 def without_configuration(message: str) -> str:
@@ -251,41 +301,14 @@ def without_configuration(message: str) -> str:
     return message.rstrip(" .") + "."
 
 
-def _answer(response: requests.Response, call: Call, secrets: tuple[str, ...]) -> Answer:
-    """Read the body and say what it is.
-
-    Raises:
-        Broken: a success whose body is not the JSON that was expected.
-    """
-    headers = response.headers
-    if not response.ok:
-        code, message = error_words(b"".join(response.iter_content(_CHUNK)))
-        for secret in secrets:
-            message = message.replace(secret, "***")
-        return Answer(response.status_code, headers, code=code, message=message)
-    if response.is_redirect or response.is_permanent_redirect:
-        where = headers.get("Location", "").split("?", 1)[0]
-        return Answer(
-            response.status_code, headers, message=f"The answer is a redirect to {where}."
-        )
-    body = call.read(response.iter_content(_CHUNK))
-    # A proxy's login page comes with a 200; believed, it would be a file that was deleted, or read.
-    is_page = bool(body.strip()) and headers.get("Content-Type", "").startswith("text/html")
-    if is_page:
-        raise Broken("it answered with a web page", garbled=True)
-    if not call.is_json or not body.strip():
-        return Answer(response.status_code, headers, body)
-    try:
-        document = json.loads(body)
-    except ValueError as error:
-        is_page = body.lstrip()[:1] == b"<"
-        raise Broken(
-            "it answered with a web page" if is_page else "its JSON is broken or cut off",
-            garbled=True,
-        ) from error
-    if not isinstance(document, dict):
-        raise Broken("it answered with JSON that is no object", garbled=True)
-    return Answer(response.status_code, headers, body, document)
+def _check(call: Call) -> None:
+    """Refuse a path that the address rules (RFC 3986, 5.2.4) would turn into one of another call."""
+    path = call.path.partition("?")[0]
+    texts = (path, *(value for value in call.query.values() if isinstance(value, str)))
+    if {".", ".."} & set(path.split("/")) or any(
+        "\ud800" <= one <= "\udfff" for one in "".join(texts)
+    ):
+        raise Refused(f"{call.what} was not sent: it names no path.")
 
 
 def _secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
@@ -319,7 +342,7 @@ def _final_tls_error(error: BaseException) -> str:
     return ""
 
 
-def _why(error: requests.RequestException, read_timeout_s: float) -> str:
+def _why(error: Exception, read_timeout_s: float) -> str:
     for each in _chain(error):
         if isinstance(each, urllib3.exceptions.NameResolutionError):
             return "the name does not resolve"

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import quote
 
 from deployer.deployment.ports import Denied, NotFound, Refused, UsageDocument
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks import answers
 from deployer.platforms.databricks.client import Client
-from deployer.platforms.databricks.documents import RUN_ARRAYS, merged, number, objects, text
+from deployer.platforms.databricks.documents import (
+    RUN_ARRAYS,
+    merged,
+    number,
+    objects,
+    quoted,
+    text,
+)
 from deployer.platforms.databricks.limits import Family
-from deployer.platforms.databricks.transport import Call, Query, at_most
+from deployer.platforms.databricks.session import at_most
+from deployer.platforms.databricks.transport import Call, Query
 
 _RUNS_PAGE = 24  # one source says at most 25, another less than 25 (facts B6): right under both
 _PAGE = 100
@@ -138,7 +145,7 @@ class DatabricksUsage:
                     pipeline_id = text(listed.get("pipeline_id"))
                     try:
                         pipeline = self._client.get(
-                            f"/api/2.0/pipelines/{quote(pipeline_id, safe='')}", Family.OTHER
+                            f"/api/2.0/pipelines/{quoted(pipeline_id, safe='')}", Family.OTHER
                         )
                     except NotFound:
                         continue  # deleted since it was listed
@@ -148,7 +155,7 @@ class DatabricksUsage:
 
 def _download(path: str) -> Call:
     if path.startswith("/Volumes/"):
-        address = f"/api/2.0/fs/files{quote(path)}"
+        address = f"/api/2.0/fs/files{quoted(path)}"
         return Call("GET", address, Family.FILES, read=at_most(_TEXT_LIMIT), is_json=False)
     return _export(path, "AUTO")
 

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
-from urllib.parse import quote
 
 from deployer.deployment.ports import Denied, NotFound, Refused, StoredFile
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks import answers
 from deployer.platforms.databricks.answers import Answer
-from deployer.platforms.databricks.documents import mapping, number, objects, text
+from deployer.platforms.databricks.documents import mapping, number, objects, quoted, text
 from deployer.platforms.databricks.folder_store import FolderStore, digest_body
 from deployer.platforms.databricks.jobs import EVERYBODY
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.multipart import LARGE, send_large
 from deployer.platforms.databricks.roots import canonical
-from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call, at_most
+from deployer.platforms.databricks.session import at_most
+from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call
 
 _PAGE = 1000
 _WRITING_PRIVILEGES = frozenset({"WRITE_VOLUME", "ALL_PRIVILEGES"})
@@ -43,7 +43,7 @@ class VolumeStore(FolderStore):
 
     def open_to_all(self) -> bool | None:
         """Whether `account users` may write to the volume, by its own or inherited grants."""
-        name = quote(self._root.volume, safe="")
+        name = quoted(self._root.volume, safe="")
         try:
             pages = list(
                 self._client.pages(
@@ -77,7 +77,7 @@ class VolumeStore(FolderStore):
             return
 
     def _listed(self, folder: str) -> Iterator[StoredFile | str]:
-        address = f"/api/2.0/fs/directories{quote(folder)}"
+        address = f"/api/2.0/fs/directories{quoted(folder)}"
         for page in self._client.pages(address, Family.FILES, {"page_size": _PAGE}):
             for each in objects(page.get("contents")):
                 path = canonical(text(each.get("path")))
@@ -99,7 +99,7 @@ class VolumeStore(FolderStore):
             content.seek(start)
         call = Call(
             "PUT",
-            f"/api/2.0/fs/files{quote(path)}",
+            f"/api/2.0/fs/files{quoted(path)}",
             Family.FILES,
             query={"overwrite": "false"},
             content=content,
@@ -131,7 +131,7 @@ class VolumeStore(FolderStore):
     def _call(
         method: str, kind: str, path: str, read: Callable[[Iterator[bytes]], bytes] = b"".join
     ) -> Call:
-        address = f"/api/2.0/fs/{kind}{quote(path)}"
+        address = f"/api/2.0/fs/{kind}{quoted(path)}"
         return Call(method, address, Family.FILES, read=read, is_json=False)
 
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
-from urllib.parse import quote
 
 from deployer.deployment.ports import AlreadyExists, Denied, NotFound, Refused, StoredFile
 from deployer.jobs.places import JsonObject
 from deployer.platforms.databricks.answers import Answer
-from deployer.platforms.databricks.documents import number, objects, text
+from deployer.platforms.databricks.documents import number, objects, quoted, text
 from deployer.platforms.databricks.folder_store import FolderStore, digest_body
 from deployer.platforms.databricks.jobs import EVERYBODY
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.roots import canonical
-from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call, at_most
+from deployer.platforms.databricks.session import at_most
+from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call
 
 EXPORT_LIMIT = 10 * 1024 * 1024
 """The largest workspace file that can be read back, in bytes (facts C)."""
@@ -109,7 +109,7 @@ class WorkspaceStore(FolderStore):
 
     def _create(self, path: str, content: BinaryIO, size: int) -> Answer:
         # The whole path is one segment, its slashes quoted, as the Databricks CLI sends it.
-        name = quote(path.lstrip("/"), safe="")
+        name = quoted(path.lstrip("/"), safe="")
         call = Call(
             "POST",
             f"/api/2.0/workspace-files/import-file/{name}",

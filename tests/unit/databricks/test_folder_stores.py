@@ -257,7 +257,7 @@ def test_an_export_that_turns_out_too_large_means_not_readable() -> None:
 def test_a_listing_without_sizes_is_completed_file_by_file() -> None:
     listing: JsonObject = {"objects": [{"object_type": "FILE", "path": "/Shared/libs/a.whl"}]}
     store, _ = store_on(
-        FOLDER,
+        "/Workspace/Shared/libs",
         {"workspace/list": [Answer(200, document=listing)], "get-status": [status(42)]},
     )
     (found,) = store.files()
