@@ -167,7 +167,7 @@ def verdicts_on(
         listed.append((order.path, workspace.now_ms()))
     stored = versions_of(order.library.distribution, listed)
     keeping = _keeping(draft, workspace, scene.history, moves)
-    return decide(order.library.version, stored, users, keeping)
+    return decide(order.library.version, stored, _as_far_as_seen(users, scene.history), keeping)
 
 
 def verdicts_on_all(
@@ -182,9 +182,15 @@ def verdicts_on_all(
     for line in lines_of(listed, wanted):
         if line.distribution not in histories:
             histories[line.distribution] = journal.history(line.distribution)
-        keeping = _keeping(draft, workspace, histories[line.distribution], ())
-        verdicts += decide(line.current, line.stored, users, keeping)
+        history = histories[line.distribution]
+        seen, keeping = _as_far_as_seen(users, history), _keeping(draft, workspace, history, ())
+        verdicts += decide(line.current, line.stored, seen, keeping)
     return tuple(verdicts)
+
+
+def _as_far_as_seen(users: Users, history: History) -> Users:
+    """The users, blind also where an entry can't be read: it may be the one that needs a file."""
+    return replace(users, blind=(*users.blind, *history.unread))
 
 
 def _keeping(

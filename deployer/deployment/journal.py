@@ -41,6 +41,7 @@ _NAME = re.compile(
     r"(?P<key>[a-z0-9-]{1,60}-[0-9a-f]{8})_(?P<id>(?P<sequence>\d{6,9})-\d{8}T\d{6}Z-[0-9a-f]{8})"
     r"\.(?P<part>intent|progress-\d{4}|end)\.json"
 )
+_HIGHEST = 10**9 - 1  # number of an entry, by the digits that its name may have; only a forger gets there
 _MOST_READ = 30  # entries in a row that are read at most
 
 
@@ -107,8 +108,16 @@ class Journal:
         return tuple(sorted(found))
 
     def next_sequence(self, distribution: Distribution) -> int:
-        """The number of the next entry of that library."""
+        """The number of the next entry of that library. Raises DeployError when there is none left."""
         ours = _grouped(self._records.listed()).get(key_of(distribution), ())
+        if ours and ours[0].sequence >= _HIGHEST:
+            # A number of more digits would not be found again, and with it neither the way back.
+            raise fail(
+                FailureReason.JOURNAL_UNUSABLE,
+                "The journal has no number left for another entry; nothing was changed.",
+                detail=f"Its last entry is {ours[0].id}, and no deployment counts that far.",
+                remedy=f"Find out who wrote {self._records.folder}/{ours[0].name}, and delete it.",
+            )
         return ours[0].sequence + 1 if ours else 1
 
     def begin(self, entry: Entry) -> None:
