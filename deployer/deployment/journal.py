@@ -14,6 +14,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from deployer.deployment.intent import (
     FORMAT,
@@ -97,14 +98,11 @@ class Journal:
         return History(tuple(entries), any_deployment=ended, unread=tuple(unread))
 
     def libraries(self) -> tuple[Distribution, ...]:
-        """The libraries that have entries, by the newest of each. Raises as `history`."""
+        """The libraries that have entries, by the newest of each that can be used. Raises as `history`."""
         found: set[Distribution] = set()
         for key, entries in _grouped(self._records.listed()).items():
-            with contextlib.suppress(Unusable, Refused, Denied):
-                content = self._records.read(entries[0].name)
-                named = None if content is None else entry_from(content, None, self._root)
-                if named is not None and key_of(named.distribution) == key:
-                    found.add(named.distribution)
+            named = (self._library_of(one) for one in entries[:_MOST_READ])
+            found.update(islice((one for one in named if one and key_of(one) == key), 1))
         return tuple(sorted(found))
 
     def next_sequence(self, distribution: Distribution) -> int:
@@ -164,6 +162,14 @@ class Journal:
         ]:
             for part in sorted(files.parts, reverse=True, key=lambda one: one != "intent"):
                 self._records.delete(files.parts[part].path.rsplit("/", 1)[-1])
+
+    def _library_of(self, files: _Files) -> Distribution | None:
+        """Which library an entry is about; None when it can't be used."""
+        with contextlib.suppress(Unusable, Refused, Denied):
+            content = self._records.read(files.name)
+            if content is not None:
+                return entry_from(content, None, self._root).distribution
+        return None
 
     def _read(self, files: _Files, distribution: Distribution) -> Entry | None:
         content = self._records.read(files.name)
