@@ -208,6 +208,7 @@ def test_the_same_rollback_twice_has_nothing_to_do_the_second_time(stage: Stage)
     again = rollback(stage)
     assert (again.code, again.document["outcome"]) == (0, "nothing-to-do")
     assert again.outputs["deployment-id"] == ""
+    assert any("name a version" in one for one in again.document["warnings"])
     assert stage.version_of(job) == ["1.4.0"]  # and not one further
     assert entries_of(stage) == entries
 
