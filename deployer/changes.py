@@ -8,7 +8,7 @@ changes: the plan says it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployer.deployment import clusters, removal, upload
@@ -30,7 +30,6 @@ from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.journaling import Trail
 from deployer.plan.history import as_rewires
-from deployer.plan.model import Plan
 from deployer.plan.retention import Stored
 from deployer.plan.undo import UndoOrder
 from deployer.planning import Planned, users_after, verdicts_on
@@ -172,8 +171,12 @@ def _of_others(back: int, stays: int) -> str:
     return told + (f", and {stays} could not be moved back" if stays else "")
 
 
-def update_clusters(draft: Draft, doors: Doors, scene: Scene, plan: Plan) -> tuple[Updated, ...]:
-    """Replace the library of each cluster of the plan; the jobs are moved and verified by then."""
+def update_clusters(work: Work) -> tuple[Updated, ...]:
+    """Replace the library of each cluster of the plan; the jobs are moved and verified by then.
+
+    Raises LockLost: another run deploys this library now.
+    """
+    draft, scene, plan = work.draft, work.scene, work.planned.plan
     if not plan.clusters:
         return ()
     known = {one.cluster_id: Updated(one, Became.PENDING) for one in plan.clusters}
@@ -195,14 +198,16 @@ def update_clusters(draft: Draft, doors: Doors, scene: Scene, plan: Plan) -> tup
         restart=draft.settings.clusters == "restart",
     )
     with draft.phase("clusters", f"Replace the library of {len(plan.clusters)} clusters"):
-        return clusters.update_clusters(
+        updated = clusters.update_clusters(
             site,
             plan.clusters,
-            waiting=doors.waiting,
-            stopped=doors.stopped,
+            waiting=work.doors.waiting,
+            stopped=work.doors.stopped,
             on_wait=draft.narrator.info,
             on_done=told,
         )
+    work.lock.check()
+    return updated
 
 
 def fail_if_not_updated(draft: Draft, updated: Sequence[Updated]) -> None:
@@ -244,7 +249,7 @@ def clean_up(work: Work, fresh: Scan, approved: frozenset[str]) -> tuple[model.R
     ]
     draft.note_versions(verdicts, cleanup=planned.removing)
     going = [one.stored for one in verdicts if one.goes] if planned.removing else []
-    return remove(draft, work.doors, scene.store, going, work.lock.check)
+    return remove(draft, work.doors, scene.store, going)
 
 
 def remove(
@@ -252,12 +257,8 @@ def remove(
     doors: Doors,
     store: Store,
     going: Sequence[Stored],
-    check: Callable[[], None],
 ) -> tuple[model.Removal, ...]:
-    """Remove these old versions, and note each when it is gone; `check` is asked before each.
-
-    Raises DeployError, LockLost.
-    """
+    """Remove these old versions, and note each when it is gone. Raises DeployError, LockLost."""
     if not going:
         return ()
     told: list[model.Removal] = []
@@ -267,9 +268,7 @@ def remove(
         draft.note_removed(told)
 
     with draft.phase("remove", f"Remove {len(going)} old versions"):
-        _, problems = removal.remove(
-            store, going, stopped=doors.stopped, check=check, on_removed=gone
-        )
+        _, problems = removal.remove(store, going, stopped=doors.stopped, on_removed=gone)
     if problems:
         raise DeployError(*problems)
     stop_if_asked(doors)

@@ -54,13 +54,15 @@ class Deployment:
         waiting = [Applied(one, State.PENDING) for one in plan.rewires]
         draft.note_applied(entry.id, waiting, uploaded=False)
         stop_if_asked(self.doors)
+        self.lock.check()  # an intent of a run that was taken over must not look like the last deployment
         with journaled(draft, self.scene.journal, entry) as trail:
+            scene = self.scene.fenced_by(self.lock.check)
             if plan.upload:
-                upload_library(draft, self.doors, self.scene)
+                upload_library(draft, self.doors, scene)
                 draft.narrator.info(f"new library {self.scene.order.library.file_name} loaded")
                 trail.note(uploaded=plan.target.path)
             draft.note_applied(entry.id, waiting, uploaded=plan.upload)
-            work = Work(draft, self.doors, self.scene, self.planned, self.lock, trail)
+            work = Work(draft, self.doors, scene, self.planned, self.lock, trail)
             removed = self._change(work, going)
         changed = plan.upload or plan.rewires or plan.clusters or removed
         return Outcome.SUCCEEDED if changed else Outcome.NOTHING_TO_DO
@@ -71,7 +73,7 @@ class Deployment:
         if not (plan.rewires or plan.clusters or going):
             return False
         fresh = self._move(work) if plan.rewires else verified(draft, self.scene, ())[0]
-        updated = update_clusters(draft, doors, self.scene, plan)
+        updated = update_clusters(work)
         stop_if_asked(doors)
         fail_if_not_updated(draft, updated)
         removed = clean_up(work, fresh, going)
@@ -108,7 +110,7 @@ class Deployment:
                 writer.check()
 
             guard_target(scene)
-            jobs = scene.workspace.jobs_fenced_by(fence)
+            jobs = scene.workspace.fenced_by(fence).jobs
             applied = rewire(work, jobs)
             work.trail.flush()
             self._note(unverified(applied))

@@ -163,7 +163,8 @@ def _cleanup(draft: Draft, doors: Doors) -> Outcome:
         verdicts = verdicts_on_all(draft, workspace, store, library, users)
         draft.note_versions(verdicts, cleanup=draft.settings.cleanup)
         going = [one.stored for one in verdicts if one.goes] if draft.settings.cleanup else []
-        removed = remove(draft, doors, store, going, lock.check)
+        fenced = workspace.fenced_by(lock.check).store(store.root, allow_dbfs=True)
+        removed = remove(draft, doors, fenced, going)
     return Outcome.SUCCEEDED if removed else Outcome.NOTHING_TO_DO
 
 

@@ -92,6 +92,7 @@ def roll_back(draft: Draft, doors: Doors) -> Outcome:
         waiting = [Applied(one, State.PENDING) for one in way.plan.rewires]
         draft.note_applied(entry.id, waiting, uploaded=False)
         stop_if_asked(doors)
+        fence()  # an intent of a run that was taken over must not look like the last one
         with journaled(draft, ground.journal, entry) as trail:
             applied = _moved_back(ground, way, trail, fence)
             fail_if_not_moved(draft, applied)
@@ -115,7 +116,7 @@ def _moved_back(
 
     with draft.phase("rewire", f"Move {len(way.plan.rewires)} jobs back"):
         applied = apply_rewires(
-            ground.workspace.jobs_fenced_by(fence),
+            ground.workspace.fenced_by(fence).jobs,
             way.plan.rewires,
             ready=still_undone(way.order),
             stopped=doors.stopped,

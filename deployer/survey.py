@@ -69,6 +69,12 @@ class Scene:
     lock_number: int
     replaces: bool = False
 
+    def fenced_by(self, fence: Callable[[], None]) -> Scene:
+        """The same, with `fence` asked before each write; but for the journal, which tells of lost locks."""
+        workspace = self.workspace.fenced_by(fence)
+        store = workspace.store(self.store.root, allow_dbfs=True)  # a root that was allowed before
+        return replace(self, workspace=workspace, store=store)
+
 
 def connect(draft: Draft, doors: Doors) -> tuple[Workspace, Identity]:
     """The workspace, and who it says we are. Raises DeployError."""

@@ -62,6 +62,7 @@ class FakeWorkspace:
         denied_paths: files and folders on which every write is denied.
         writers: names of others that may write, by root.
         before_write: called with the job id before each update or reset.
+        fence: called before each write; there are no retries.
         runs: active runs.
         others: clusters, policies and pipelines.
         usage_denied: makes listing `runs` and `others` fail.
@@ -84,6 +85,7 @@ class FakeWorkspace:
     denied_paths: set[str] = field(default_factory=set)
     writers: dict[str, set[str]] = field(default_factory=dict)
     before_write: Callable[[int], None] = lambda _: None
+    fence: Callable[[], None] = lambda: None
     runs: list[UsageDocument] = field(default_factory=list)
     others: list[UsageDocument] = field(default_factory=list)
     usage_denied: bool = False
@@ -137,8 +139,10 @@ class FakeWorkspace:
     def clusters(self) -> FakeClusters:
         return FakeClusters(self)
 
-    def jobs_fenced_by(self, fence: Callable[[], None]) -> FencedJobs:
-        return FencedJobs(self, fence)
+    def fenced_by(self, fence: Callable[[], None]) -> FakeWorkspace:
+        fenced = copy.copy(self)  # all that tests look at is shared
+        fenced.fence = fence
+        return fenced
 
     def records(self, folder: str, *, allow_dbfs: bool = False) -> FakeRecords:
         return FakeRecords(FakeStore(self, parse_root(folder, allow_dbfs=allow_dbfs)))
@@ -207,6 +211,7 @@ class FakeWorkspace:
         self.written.append(("reset", job_id))
 
     def _writable(self, job_id: int) -> JsonObject:
+        self.fence()
         self.before_write(job_id)
         stored = self._settings(job_id)
         if job_id in self.may_view_only:
@@ -265,31 +270,6 @@ def _name(element: object, key: str) -> str:
 
 
 @dataclass(frozen=True)
-class FencedJobs:
-    """The jobs of a `FakeWorkspace`, whose fence is asked before each write; there are no retries."""
-
-    workspace: FakeWorkspace
-    fence: Callable[[], None]
-
-    def all_jobs(self) -> Iterator[JobDocument]:
-        return self.workspace.all_jobs()
-
-    def job(self, job_id: int) -> JobDocument:
-        return self.workspace.job(job_id)
-
-    def update(self, job_id: int, new_settings: JsonObject) -> None:
-        self.fence()
-        self.workspace.update(job_id, new_settings)
-
-    def reset(self, job_id: int, settings: JsonObject) -> None:
-        self.fence()
-        self.workspace.reset(job_id, settings)
-
-    def may_edit(self, job_id: int, identity: Identity) -> bool | None:
-        return self.workspace.may_edit(job_id, identity)
-
-
-@dataclass(frozen=True)
 class FakeClusters:
     """Implements `ports.Clusters` on the `others` of a `FakeWorkspace`; every step ends at once."""
 
@@ -312,7 +292,8 @@ class FakeClusters:
         raise NotFound(f"Cluster {cluster_id} does not exist.")
 
     def _statuses(self, cluster_id: str) -> list[JsonObject]:
-        """The statuses of a cluster that we may change."""
+        """The statuses of a cluster that we are about to change."""
+        self.workspace.fence()
         held = self._cluster(cluster_id).setdefault("library_statuses", [])
         if cluster_id in self.workspace.unmanaged_clusters:
             raise Denied(f"{self.workspace.user} does not have Manage permissions on {cluster_id}.")
@@ -380,6 +361,7 @@ class FakeStore:
         self.workspace._make_folders(self.root)
 
     def _need_write(self, path: str) -> None:
+        self.workspace.fence()
         if any(f"{path}/".startswith(f"{each}/") for each in self.workspace.denied_paths):
             raise Denied(f"{self.workspace.user} may not write to {path}.")
 

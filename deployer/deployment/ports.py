@@ -361,10 +361,11 @@ class Workspace(Protocol):
         """The clusters, and the libraries installed on them."""
         ...
 
-    def jobs_fenced_by(self, fence: Callable[[], None]) -> Jobs:
-        """The jobs, with `fence` asked before each attempt of each write, retries too.
+    def fenced_by(self, fence: Callable[[], None]) -> Workspace:
+        """The same workspace, with `fence` asked before each attempt of each write, retries too.
 
-        What it raises ends the call; a `LockLost` then says whether an earlier attempt is in doubt.
+        That holds for its jobs, clusters, stores and records. What it raises ends the call; a `LockLost`
+        then says whether an earlier attempt is in doubt.
         """
         ...
 

@@ -18,20 +18,18 @@ def remove(
     going: Iterable[Stored],
     *,
     stopped: Callable[[], bool],
-    check: Callable[[], None] = lambda: None,
     on_removed: Callable[[Stored], None] = lambda stored: None,
 ) -> tuple[tuple[Stored, ...], tuple[Problem, ...]]:
     """Delete the files of `going`; returns what went, and a problem for each that would not go.
 
-    `check` is asked before each and ends the removal by raising. `on_removed` is told of each at once: a
-    run may have to end before the last. Raises Interrupted, and what `check` raises.
+    `on_removed` is told of each at once: a run may have to end before the last. Raises Interrupted, and
+    what the fence of `store` raises.
     """
     removed: list[Stored] = []
     problems: list[Problem] = []
     for one in going:
         if stopped():
             break
-        check()
         try:
             store.delete(one.path)
             removed.append(one)

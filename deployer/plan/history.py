@@ -200,9 +200,8 @@ def goal_of(history: History, to: str) -> Goal | None:
     for position, one in enumerate(standing):
         if to == one.id or _same_version(to, one.version):
             return Goal(standing[:position], f"{one.version}, deployment {one.id}")
-    for position, one in reversed(
-        list(enumerate(standing))
-    ):  # the first that left it: all jobs go back
+    # The first that left it, so that all jobs go back, those too that left it later.
+    for position, one in reversed(list(enumerate(standing))):
         if any(_same_version(to, left) for job in one.jobs for left in job.versions):
             return Goal(standing[: position + 1], f"the state before deployment {one.id}")
     return None

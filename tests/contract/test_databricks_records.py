@@ -177,7 +177,7 @@ def test_the_fence_is_asked_before_each_attempt_over_http(
         seen.append(len(workspace.calls("POST", "/jobs/update")))
 
     workspace.set_faults([Fault(kind="status", path="*/jobs/update", times=2, status=503)])
-    found.jobs_fenced_by(fence).update(job_id, {"name": "moved"})
+    found.fenced_by(fence).jobs.update(job_id, {"name": "moved"})
     assert seen == [0, 1, 2]
     assert workspace.job(job_id)["name"] == "moved"
 
@@ -193,6 +193,6 @@ def test_a_lock_that_is_lost_while_an_answer_is_lost_leaves_a_doubt(
 
     workspace.set_faults([Fault(kind="reset-after", path="*/jobs/update")])
     with pytest.raises(LockLost) as raised:
-        found.jobs_fenced_by(fence).update(job_id, {"name": "moved"})
+        found.fenced_by(fence).jobs.update(job_id, {"name": "moved"})
     assert raised.value.doubtful is True
     assert len(workspace.calls("POST", "/jobs/update")) == 1

@@ -202,14 +202,14 @@ class JobsSuite:
 
 
 class FenceSuite:
-    """`ports.Workspace.jobs_fenced_by`."""
+    """`ports.Workspace.fenced_by`."""
 
     def test_the_fence_is_asked_before_each_write_and_never_before_a_read(
         self, world: World
     ) -> None:
         job_id = world.add_job({"name": "before", "tasks": [task("a")]})
         asked: list[object] = []
-        jobs = world.workspace.jobs_fenced_by(lambda: asked.append(world.settings(job_id)["name"]))
+        jobs = world.workspace.fenced_by(lambda: asked.append(world.settings(job_id)["name"])).jobs
         assert [job.job_id for job in jobs.all_jobs()] == [job_id]
         assert jobs.job(job_id).settings["name"] == "before"
         assert jobs.may_edit(job_id, world.workspace.identity()) is True
@@ -226,7 +226,7 @@ class FenceSuite:
         def lost() -> None:
             raise LockLost
 
-        jobs = world.workspace.jobs_fenced_by(lost)
+        jobs = world.workspace.fenced_by(lost).jobs
         for write in (jobs.update, jobs.reset):
             with pytest.raises(LockLost) as raised:
                 write(job_id, {"name": "changed"})
@@ -239,9 +239,37 @@ class FenceSuite:
         def lost() -> None:
             raise LockLost
 
-        world.workspace.jobs_fenced_by(lost)
+        world.workspace.fenced_by(lost)
         world.workspace.jobs.update(job_id, {"name": "changed"})
         assert world.settings(job_id)["name"] == "changed"
+
+    def test_a_fence_stands_before_files_and_clusters_too(self, world: World) -> None:
+        old, new = (f"{VOLUME}/a-1.{minor}.0-py3-none-any.whl" for minor in (0, 1))
+        world.put_file(old, WHEEL)
+        world.put_cluster("c1", old)
+
+        def lost() -> None:
+            raise LockLost
+
+        fenced = world.workspace.fenced_by(lost)
+        store = fenced.store(VOLUME)
+        for write in (
+            partial(store.delete, old),
+            partial(store.upload, new, io.BytesIO(WHEEL), len(WHEEL)),
+            partial(fenced.clusters.install, "c1", {"whl": new}),
+            partial(fenced.clusters.uninstall, "c1", [{"whl": old}]),
+            partial(fenced.clusters.restart, "c1"),
+            partial(fenced.records(f"{VOLUME}/{OWN}").create, "1.json", WHEEL),
+        ):
+            with pytest.raises(LockLost):
+                write()
+        assert [one.path for one in store.files()] == [old]
+        assert fenced.records(f"{VOLUME}/{OWN}").listed() == ()
+        statuses = fenced.clusters.cluster("c1")["library_statuses"]
+        assert isinstance(statuses, list)
+        assert [(one["library"], one["status"]) for one in statuses] == [
+            ({"whl": old}, "INSTALLED")
+        ]
 
 
 class UsageSuite:

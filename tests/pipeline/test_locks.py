@@ -235,12 +235,14 @@ def test_a_run_whose_lock_was_taken_stops_before_its_next_write(ready: Stage) ->
 
 
 def test_a_run_that_lost_its_lock_leaves_its_entry_to_the_next_one(ready: Stage) -> None:
-    def somebody_forces() -> None:
-        held = lock_at(ready, LIBRARY).take(wait_s=0, force=True, on_wait=lambda holder: None)
-        time.sleep(0.7)
-        held.release()
+    def somebody_forces(method: str, path: str) -> None:
+        if path.endswith("/jobs/get") and not ready.workspace.calls("GET", "/jobs/get"):
+            held = lock_at(ready, LIBRARY).take(wait_s=0, force=True, on_wait=lambda holder: None)
+            time.sleep(0.7)
+            held.release()
 
-    ready.deploy_with(somebody_forces, lock_expiry="1s")
+    with ready.workspace.before(somebody_forces):
+        ready.deploy_with(lambda: None, lock_expiry="1s")
     newest = journal_in(ready.workspace, ROOT).history(WHEEL).entries[0]
     assert (newest.version, newest.ending) == ("1.5.0", None)
     assert deploy(ready).moved == {only_job(ready)}

@@ -69,9 +69,9 @@ class DatabricksWorkspace:
         """Its clusters and their libraries."""
         return self._clusters
 
-    def jobs_fenced_by(self, fence: Callable[[], None]) -> DatabricksJobs:
-        """Its jobs, with `fence` asked before each attempt of each write, retries too."""
-        return DatabricksJobs(self._client.beside(fence=fence))
+    def fenced_by(self, fence: Callable[[], None]) -> DatabricksWorkspace:
+        """The same one, with `fence` asked before each attempt of each write, retries too."""
+        return DatabricksWorkspace(self._client.beside(fence=fence), self._clock, self._credential)
 
     def records(self, folder: str, *, allow_dbfs: bool = False) -> FolderRecords:
         """Our own files in `folder`. Raises DeployError (ROOT_NOT_ALLOWED).
