@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint types unit generate check-generated image lock clean
+.PHONY: setup demo test faults lint types unit generate check-generated image lock clean
 
 setup: $(STAMP)
 
@@ -22,6 +22,10 @@ test: lint types check-generated unit
 
 unit: setup
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Every call meets every fault, runs die at any moment, journals and locks are forged; `make test` has a slice.
+faults: setup
+	SPARK_DEPLOY_FAULTS=all $(BIN)/pytest -n 2 --dist worksteal tests/reliability
 
 generate: setup
 	$(BIN)/python -m tools.generate

@@ -30,6 +30,8 @@ Picks = Callable[[Point], bool]
 MOST = tuple(TROUBLES)
 TELLING = ("503", "HTML for 200", "reset after", "SIGKILL before", "SIGKILL after", "503 for good")
 """One fault of each sort: for slices, which play what the whole matrix played elsewhere."""
+LOSING = ("timeout before", "timeout after", "503 for good")
+"""What keeps a sign of life from being given in time."""
 DEADLY = ("reset after", "SIGKILL after", "reset before for good")
 """What leaves the most behind: a lost answer, a killed run, and a run that gives up."""
 
@@ -69,6 +71,11 @@ def _in_parts() -> Case:
     return replace(case, after=replace(case.after, files=files), large=large)
 
 
+def _slow() -> Case:
+    """A deployment during which locks are renewed."""
+    return replace(_deployment(VOLUME), lease="1s", slow=True)
+
+
 _CASES: Mapping[str, Callable[[], Case]] = {
     "deploy to a volume": lambda: _deployment(VOLUME),
     "roll back": _rollback,
@@ -79,6 +86,7 @@ _CASES: Mapping[str, Callable[[], Case]] = {
     "on-failure: continue": lambda: _deployment(VOLUME, on_failure="continue"),
     "environments replaced, 404": _played_the_other_way,
     "a large file in parts": _in_parts,
+    "locks that are renewed": _slow,
 }
 
 
@@ -124,6 +132,15 @@ def _of_upload(point: Point) -> bool:
     )
 
 
+def _of_renewal(point: Point) -> bool:
+    """The first signs of life of each lock; how many more there are depends on the moment."""
+    return ".alive-" in point.path and point.nth <= 2
+
+
+def _of_first_sign(point: Point) -> bool:
+    return _of_renewal(point) and point.nth == 1 and point.method != "DELETE"
+
+
 ALL = (
     Slice("deploy to a volume"),
     Slice("roll back"),
@@ -134,6 +151,8 @@ ALL = (
     Slice("on-failure: continue", MOST, _of_jobs),
     Slice("environments replaced, 404", TELLING, _of_jobs),
     Slice("a large file in parts", MOST, _of_upload),
+    Slice("locks that are renewed", DEADLY, _of_renewal, sampled=2),
+    Slice("locks that are renewed", LOSING, _of_first_sign),
 )
 FAST = (
     Slice("deploy to a volume", DEADLY, _writes),
@@ -141,4 +160,5 @@ FAST = (
     Slice("roll back", ("SIGKILL after",), _writes),
     Slice("on-failure: stop", ("503 for good",), _of_jobs),
     Slice("a large file in parts", ("reset after",), _of_upload),
+    Slice("locks that are renewed", ("503 for good",), _of_first_sign),
 )

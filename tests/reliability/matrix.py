@@ -12,6 +12,8 @@ mean the same for a read are played once: a read changes nothing, so there is no
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -34,6 +36,7 @@ from tests.reliability.scenario import (
     Scene,
     State,
     comparable,
+    file_name,
     on_this_machine,
     scene,
     small_parts,
@@ -42,10 +45,12 @@ from tests.reliability.scenario import (
 READS = frozenset({"GET", "HEAD"})
 _TRIES = 3
 """How often a cell is begun anew because a call that depends on the moment was not made."""
-_VARIES = re.compile(r"\d{8}T\d{6}Z|(?<=^/storage/)[^/]+")
+_VARIES = re.compile(r"\d{8}T\d{6}Z|(?<=^/storage/)[^/]+|(?<=/\d{8}\.alive-)[0-9a-f]+")
 _SILENCE_S, _PATIENCE_S = 0.6, 0.3
 """How long a call that times out says nothing, and how long the program waits for bytes, in seconds."""
 _LASTING_BUDGET_S = 0.15
+_SLOW_S = 0.7
+"""How long a slow call takes: longer than half of the shortest lease, within which a holder must be heard."""
 
 
 # ── Faults ───────────────────────────────────────────────────────────────────────────────────────
@@ -180,6 +185,8 @@ class Case:
 
     `back` are the inputs of the way back, which leads to the jobs of `before`. `behaviour` are points of
     the sandbox's `Behaviour` that are set. `large` is the wheel of the new version where it goes up in parts.
+    `lease` is how long locks of the first run last, where that is the same in all cells. With `slow`, a
+    write of the library and one of a job take so long that locks are renewed meanwhile.
     """
 
     name: str
@@ -190,6 +197,8 @@ class Case:
     back: Mapping[str, str]
     behaviour: Mapping[str, Any] = field(default_factory=dict)
     large: bytes = b""
+    lease: str = ""
+    slow: bool = False
 
     @property
     def locks_first(self) -> bool:
@@ -207,7 +216,26 @@ def _fresh(case: Case) -> Iterator[Scene]:
         one.workspace.behave(**case.behaviour)
         if case.large:
             one.build(NEW, case.large)
-        yield one
+        with one.workspace.before(_Slow()) if case.slow else nullcontext():
+            yield one
+
+
+class _Slow:
+    """Called before each call: the first upload and the first write of a job take their time."""
+
+    def __init__(self) -> None:
+        self._left = {f"/{file_name(NEW)}", "/jobs/update"}
+        self._one = threading.Lock()
+
+    def __call__(self, method: str, path: str) -> None:
+        """Wait, if it is such a call."""
+        with self._one:
+            found = next(
+                (end for end in self._left if path.endswith(end) and method not in READS), ""
+            )
+            self._left.discard(found)
+        if found:
+            time.sleep(_SLOW_S)
 
 
 @cache
@@ -216,7 +244,8 @@ def points_of(case: Case) -> tuple[Point, ...]:
     recordings = []
     for _ in range(2):
         with _fresh(case) as one:
-            report = one.run(one.ask(case.inputs, who=THIS_RUN, in_parts=bool(case.large)))
+            inputs = {**case.inputs, **({"lock-expiry": case.lease} if case.lease else {})}
+            report = one.run(one.ask(inputs, who=THIS_RUN, in_parts=bool(case.large)))
             assert report.outcome == "succeeded", (report.failure, one.log.getvalue())
             assert one.state().difference(case.after) == ""
             recordings.append(one.workspace.calls())
@@ -311,11 +340,11 @@ def _first(
     case: Case, point: Point, trouble: Trouble, takeover: Takeover, one: Scene
 ) -> tuple[Report | None, bool]:
     """The report of the run that meets the fault, None when it was killed; and whether it met it."""
-    inputs = {**case.inputs, "lock-expiry": takeover.lease}
+    inputs = {**case.inputs, "lock-expiry": case.lease or takeover.lease}
     ask = one.ask(inputs, who=takeover.first, in_parts=bool(case.large))
     if trouble.lasting:
         ask = replace(ask, budget_s=_LASTING_BUDGET_S)
-    if trouble.times_out:
+    if trouble.times_out and not case.slow:  # else the slow calls would time out, too
         ask = replace(ask, read_timeout_s=_PATIENCE_S)
     report: Report | None
     if trouble.kills:
