@@ -118,7 +118,7 @@ def test_a_program_that_takes_a_failed_write_for_a_success_does_not_converge() -
 def test_a_program_that_removes_what_jobs_still_name_does_not_converge() -> None:
     with patch("deployer.plan.retention._firm_reasons", lambda *_: []):
         cell = play(case_named("deploy to a volume"), UPDATE, TROUBLES["503"])
-    assert "is gone" in cell.problem
+    assert "which is not there" in cell.problem
 
 
 def test_a_call_that_no_run_makes_is_a_cell_that_did_not_converge() -> None:
