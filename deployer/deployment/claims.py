@@ -1,25 +1,42 @@
-"""What lies in the folder of a lock: generations of claims, and who made them.
+"""What lies in the folder of a lock: generations, the signs of those who stand for them, and who they are.
 
 Owns the names and the form of a lock's files. Pure. Anybody may have written them, so whatever can't be
 read counts as somebody unknown. Must not take or release anything: `lock` and `holding` do.
+
+Files of generation 8, which are created and never changed:
+
+    00000008.intent-<nonce>-<lease>.json    somebody stands for it; its signs count for so many seconds
+    00000008.claim.json                     somebody took it, by exclusive create
+    00000008.alive-<sign>.json              its holder lives
+    00000008.<secret>.released.json         whoever stood for it with the digest of this secret is done
+
+The nonce is the digest of a secret, so nobody but its maker can say that its maker is done. The lease
+stands in a name, so that a listing tells everything that matters.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from deployer.deployment.ports import StoredFile
 
-SHORTEST_LEASE_S, LONGEST_LEASE_S = 1.0, 3600.0
+SHORTEST_LEASE_S, LONGEST_LEASE_S = 1, 3600
+HIGHEST = 10**10 - 1
+"""The highest number of a generation."""
+_LONGEST_STEP = 10**7
+"""A number that is further above the one before was made up: it would use the numbers up."""
 _FORMAT = 1
 _NAME = re.compile(
-    r"(?P<number>\d{8,10})\.(?P<part>claim|released|intent-[0-9a-f]{16}|alive-\d{6})\.json"
+    r"(?P<number>[0-9]{8}|[1-9][0-9]{8,9})\."
+    r"(?P<part>claim|alive-[0-9a-f]{16}|intent-[0-9a-f]{16}-[0-9]{1,4}|[0-9a-f]{16}\.released)\.json"
 )
-HIGHEST = 10**10 - 1  # number of a generation; only a forger gets there
 _LONGEST_TEXT = 500  # characters of what a claim says of its holder
 
 
@@ -50,67 +67,100 @@ class Holder:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a claim says: whose it is, and after how many seconds without a sign of life it is void."""
+    """What an intent and a claim say: whose they are."""
 
     nonce: str
     holder: Holder
-    lease_s: float
 
     def to_bytes(self) -> bytes:
         """The claim as the bytes of its file."""
-        document = {
-            "format": _FORMAT,
-            "nonce": self.nonce,
-            "lease_s": self.lease_s,
-            "holder": asdict(self.holder),
-        }
+        document = {"format": _FORMAT, "nonce": self.nonce, "holder": asdict(self.holder)}
         return (json.dumps(document, indent=1) + "\n").encode("ascii")
 
 
-def claim_from(content: bytes | None, lease_s: float) -> Claim:
-    """The claim that `content` holds; with `lease_s` where it says none, and always within bounds."""
+def claim_from(content: bytes | None) -> Claim:
+    """The claim that `content` holds; of somebody unknown where it holds none."""
     document = _document(content or b"")
-    said = document.get("lease_s")
-    if isinstance(said, int | float) and 0 < said <= LONGEST_LEASE_S:
-        lease_s = float(said)
     nonce = document.get("nonce")
-    return Claim(
-        nonce=nonce if isinstance(nonce, str) else "",
-        holder=_holder_of(document.get("holder")),
-        lease_s=min(max(lease_s, SHORTEST_LEASE_S), LONGEST_LEASE_S),
-    )
+    return Claim(nonce if isinstance(nonce, str) else "", _holder_of(document.get("holder")))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One generation that a run stands for, as a later process of it needs it to give it back.
+
+    Only who took it knows the `nonce`, until it is given back; files name its digest.
+    """
+
+    folder: str
+    number: int
+    nonce: str
+
+    @property
+    def public(self) -> str:
+        """What files say instead of the nonce."""
+        return _digest(self.nonce)
+
+    def intent(self, lease_s: float) -> str:
+        """The name of the file that says that somebody stands for it, with signs good for that long."""
+        return file_name(self.number, f"intent-{self.public}-{math.ceil(lease_s)}")
+
+    def sign(self, count: int) -> str:
+        """The name of the file that shows that its holder lives; nobody else can have made it before."""
+        return file_name(self.number, f"alive-{_digest(f'{self.nonce} {count}')}")
+
+    @property
+    def released(self) -> str:
+        """The name of the file that says that whoever took it is done."""
+        return file_name(self.number, f"{self.nonce}.released")
 
 
 @dataclass(frozen=True)
 class Generation:
-    """What a look says of one generation."""
+    """What a look says of one generation: its files by what stands between number and `.json`."""
 
     number: int
     parts: Mapping[str, StoredFile]
 
     @property
     def claimed(self) -> bool:
-        """Whether somebody made the claim."""
+        """Whether somebody took it."""
         return "claim" in self.parts
 
+    @cached_property
+    def standing(self) -> Mapping[str, str]:
+        """Who stands for it and did not say to be done: the names of their intents by nonce."""
+        done = {_digest(part.split(".")[0]) for part in self.parts if part.endswith(".released")}
+        intents = {part.split("-")[1]: part for part in self._intents}
+        return {nonce: part for nonce, part in intents.items() if nonce not in done}
+
     @property
-    def released(self) -> bool:
-        """Whether it was given back."""
-        return "released" in self.parts
+    def is_over(self) -> bool:
+        """Whether everybody who stood for it is done. A claim of nobody is over by its age only."""
+        nobody = self.number == 0 or not self.claimed or bool(self._intents)
+        return nobody and not self.standing
+
+    @property
+    def signs(self) -> frozenset[str]:
+        """Everything in it that tells of life."""
+        silent = {part for part in self._intents if part not in self.standing.values()}
+        return frozenset(
+            part for part in self.parts if part not in silent and not part.endswith(".released")
+        )
 
     @property
     def last_sign_ms(self) -> int:
-        """When its holder was last heard of, by the service's time of files, epoch milliseconds."""
-        signs = (f for part, f in self.parts.items() if not part.startswith("intent"))
-        return max((one.modified_ms for one in signs), default=0)
+        """When somebody who stands for it was last heard of, epoch milliseconds by the times of files."""
+        return max((self.parts[part].modified_ms for part in self.signs), default=0)
 
-    def intents(self, but: str = "") -> tuple[StoredFile, ...]:
-        """The intents to claim it, but for that of the nonce `but`."""
-        return tuple(
-            file
-            for part, file in self.parts.items()
-            if part.startswith("intent-") and part != f"intent-{but}"
-        )
+    def lease_s(self, otherwise: float) -> float:
+        """How long its signs count, in seconds; `otherwise` where none of its files says so."""
+        said = [int(part.split("-")[2]) for part in self.standing.values()]
+        return min(max([*said, *([] if said else [otherwise]), SHORTEST_LEASE_S]), LONGEST_LEASE_S)
+
+    @property
+    def _intents(self) -> list[str]:
+        return [part for part in self.parts if part.startswith("intent-")]
 
 
 @dataclass(frozen=True)
@@ -120,34 +170,59 @@ class View:
     generations: Mapping[int, Generation]
 
     @property
-    def top(self) -> Generation | None:
-        """The highest generation that was claimed: the one that counts."""
-        claimed = [number for number, one in self.generations.items() if one.claimed]
-        return self.generations[max(claimed)] if claimed else None
+    def highest(self) -> int:
+        """The highest number that was used, 0 for none."""
+        return max(self.generations, default=0)
 
-    def names_before(self, number: int) -> tuple[str, ...]:
-        """The files of generations below `number`, the oldest first."""
-        older = sorted(one for one in self.generations if one < number)
+    @property
+    def top(self) -> Generation | None:
+        """The highest generation that somebody took: the one that counts."""
+        taken = [number for number, one in self.generations.items() if one.claimed]
+        return self.generations[max(taken)] if taken else None
+
+    def below(self, number: int) -> tuple[Generation, ...]:
+        """The generations below `number`, the highest first."""
         return tuple(
-            file.path.rsplit("/", 1)[-1]
-            for one in older
-            for file in self.generations[one].parts.values()
+            self.generations[one] for one in sorted(self.generations, reverse=True) if one < number
+        )
+
+    def names_below(self, number: int) -> tuple[str, ...]:
+        """The files of generations below `number`, first of those that are not over, then the oldest.
+
+        Of each, what says that it is over comes last, so that half of it is over, too.
+        """
+        below = sorted(self.below(number), key=lambda one: (one.is_over, one.number))
+        return tuple(
+            file_name(one.number, part)
+            for one in below
+            for part in sorted(one.parts, key=lambda part: (part.endswith(".released"), part))
         )
 
 
 def view_of(files: Iterable[StoredFile]) -> View:
-    """The look that a listing gives; files of other names are none of ours."""
+    """The look that a listing gives; files of other names, or of made up numbers, are none of ours."""
     parts: defaultdict[int, dict[str, StoredFile]] = defaultdict(dict)
     for file in files:
         found = _NAME.fullmatch(file.path.rsplit("/", 1)[-1])
         if found is not None:
             parts[int(found["number"])][found["part"]] = file
-    return View({number: Generation(number, one) for number, one in parts.items()})
+    generations: dict[int, Generation] = {}
+    before = 0
+    for number in sorted(parts):
+        if number - before > _LONGEST_STEP:
+            break
+        generations[number] = Generation(number, parts[number])
+        before = number
+    return View(generations)
 
 
 def file_name(number: int, part: str) -> str:
     """The name of one file of a generation."""
     return f"{number:08d}.{part}.json"
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", errors="replace")).hexdigest()[:16]
 
 
 def _document(content: bytes) -> Mapping[str, object]:
@@ -163,7 +238,10 @@ def _holder_of(told: object) -> Holder:
 
     def said(name: str) -> str:
         value = known.get(name)
-        return value[:_LONGEST_TEXT] if isinstance(value, str) else ""
+        if not isinstance(value, str):
+            return ""
+        # JSON may hold halves of characters, which can't be written anywhere.
+        return value[:_LONGEST_TEXT].encode("utf-8", errors="replace").decode("utf-8")
 
     attempt = known.get("attempt")
     return Holder(
