@@ -24,7 +24,8 @@ ACTION: dict[str, Any] = yaml.safe_load(
     (REPOSITORY / "composite" / "action.yml").read_text(encoding="utf-8")
 )
 EXPRESSION = re.compile(r"\$\{\{\s*(\w+)\.([\w.-]+)\s*\}\}")
-[STEP] = ACTION["runs"]["steps"]
+# A composite action has no post step: its last step gives back locks that the first one had to leave.
+[STEP, LAST] = ACTION["runs"]["steps"]
 
 
 def outputs_of(action: Mapping[str, Any], steps: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -122,14 +123,22 @@ def test_every_input_reaches_the_program_and_every_output_comes_back() -> None:
     assert outputs_of(ACTION, {"run": given}) == given
 
 
-def test_no_input_is_ever_part_of_a_script() -> None:
-    assert "${{" not in STEP["run"]
-    assert set(STEP) == {"id", "shell", "env", "run"}
+def test_the_last_step_runs_whatever_became_of_the_first_and_with_the_same_inputs() -> None:
+    assert LAST["if"] == "always()"
+    assert LAST["env"] == STEP["env"]
+    assert LAST["run"] == STEP["run"].replace("entrypoint.py", "post.py")
 
 
-def test_the_script_is_good_shell() -> None:
+@pytest.mark.parametrize("step", [STEP, LAST])
+def test_no_input_is_ever_part_of_a_script(step: dict[str, Any]) -> None:
+    assert "${{" not in step["run"]
+    assert set(step) - {"id", "if"} == {"shell", "env", "run"}
+
+
+@pytest.mark.parametrize("step", [STEP, LAST])
+def test_the_script_is_good_shell(step: dict[str, Any]) -> None:
     done = subprocess.run(
-        ["bash", "-n"], input=STEP["run"], text=True, capture_output=True, check=False
+        ["bash", "-n"], input=step["run"], text=True, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 
