@@ -22,7 +22,7 @@ RUN --mount=type=secret,id=ca-bundle --mount=type=secret,id=index-url \
         --no-cache-dir --disable-pip-version-check --require-hashes -r /build/requirements.txt \
     && /opt/spark-deploy/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/spark-deploy/venv
 
-COPY entrypoint.py LICENSE /app/
+COPY entrypoint.py post.py LICENSE /app/
 COPY deployer /app/deployer
 RUN /opt/spark-deploy/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /app
 
