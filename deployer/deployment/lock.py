@@ -161,7 +161,12 @@ class Lock:
         """
         if not self._compared:
             probe = file_name(0, f"alive-{self._me.nonce()}")  # of a number that nobody takes
-            self._records.create(probe, b"{}\n")
+            try:
+                self._records.create(probe, b"{}\n")
+            except (
+                Refused
+            ):  # swept away by somebody who took the lock just now; the next look tells
+                return None
             at_most_ms = self._me.now_ms()
             made = {one.path.rsplit("/", 1)[-1]: one.modified_ms for one in self._records.listed()}
             with contextlib.suppress(*API_ERRORS):
@@ -220,6 +225,9 @@ class Lock:
                 self._records.create(taken.intent(self._me.lease_s), claim)
                 self._records.create(file_name(number, "claim"), claim)
                 held = self._is_settled(taken)
+        except Refused:
+            if not self._was_displaced(taken):
+                raise
         finally:
             if not held:
                 self._give_up(taken)
@@ -243,6 +251,13 @@ class Lock:
             if self._me.monotonic() - started > _SETTLING_S:
                 return False
             self._me.pause(_SETTLING_S / 20)
+
+    def _was_displaced(self, taken: Taken) -> bool:
+        """Whether a file of ours is not as we wrote it because of others: swept away, or written over."""
+        return self._look().highest > taken.number or self._claimed_by(taken) not in {
+            "",
+            taken.public,
+        }
 
     def _claimed_by(self, taken: Taken) -> str:
         """Who wrote the claim that is there now, where several could."""
