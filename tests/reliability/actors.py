@@ -1,6 +1,6 @@
 """Runs that meet at the worst moment: each call of a run can be waited for, acted upon, or be its last.
 
-    report = act(ask, gate=AtCall(7, lambda: person.edits()))    # a person acts right before call 7
+    report = act(ask, gate=Once(the_call(7), person.edits))      # a person acts right before call 7
     report = act(ask, gate=Death(the_call(7), applied=True))     # None: the run died right after call 7
 
 Everything happens in this process, over HTTP, and in the client: between the program's last look at its lock
@@ -60,47 +60,52 @@ def by_the_keeper() -> bool:
 
 
 @dataclass
-class AtCall(Gate):
-    """Does something once, right before the call with this number, counted from 1. Knows how many came."""
+class Counting(Gate):
+    """Knows how many calls came, signs of life aside."""
 
-    number: int
-    action: Callable[[], object]
     calls: int = 0
     _one: threading.Lock = field(default_factory=threading.Lock)
 
     def before(self, call: Call) -> None:
-        """Count it, and act if it is the one."""
-        if by_the_keeper():
-            return
-        with self._one:
-            self.calls += 1
-            mine = self.calls == self.number
-        if mine:
-            self.action()
+        """Count it."""
+        if not by_the_keeper():
+            with self._one:
+                self.calls += 1
 
 
 @dataclass
-class AtWrite(Gate):
-    """Does something once, right before (or after) the first write of a job; other writes wait for it."""
+class Once(Gate):
+    """Somebody acts once, right before (or after) the first call that matches; other calls wait meanwhile.
 
+    `matches` is asked of each call, but for signs of life, until somebody acted.
+    """
+
+    matches: Callable[[Call], bool]
     action: Callable[[], object]
     afterwards: bool = False
     acted: bool = False
+    _at: Call | None = None
     _one: threading.Lock = field(default_factory=threading.Lock)
 
     def before(self, call: Call) -> None:
-        """Act before the write, if that is asked."""
+        """Act before the call, if it is the one and that is asked."""
+        if by_the_keeper() or (self._at is None and not self._is_it(call)):
+            return
         if not self.afterwards:
-            self._act(call)
+            self._act()
 
     def after(self, call: Call) -> None:
-        """Act after the write, if that is asked."""
-        if self.afterwards:
-            self._act(call)
+        """Act after the call, if it is the one and that is asked."""
+        if self.afterwards and call is self._at:
+            self._act()
 
-    def _act(self, call: Call) -> None:
-        if not writes_a_job(call):
-            return
+    def _is_it(self, call: Call) -> bool:
+        with self._one:
+            if self._at is None and self.matches(call):
+                self._at = call
+            return self._at is not None
+
+    def _act(self) -> None:
         with self._one:
             first, self.acted = not self.acted, True
             if first:
@@ -116,6 +121,16 @@ def the_call(number: int) -> Callable[[Call], bool]:
 def writes_a_job(call: Call) -> bool:
     """Whether the call changes the settings of a job."""
     return call.path.endswith(("/jobs/update", "/jobs/reset"))
+
+
+def reads_a_job(call: Call) -> bool:
+    """Whether the call reads one job, as is done right before it is written."""
+    return call.path.endswith("/jobs/get")
+
+
+def removes(path: str) -> Callable[[Call], bool]:
+    """Whether a call removes that file."""
+    return lambda call: call.method == "DELETE" and call.path.endswith(path)
 
 
 @dataclass

@@ -22,7 +22,7 @@ from deployer.deployment.claims import Holder
 from deployer.deployment.holding import Taken
 from deployer.platforms.databricks.transport import Call
 from deployer.report.model import Outcome, Report
-from tests.reliability.actors import AtCall, AtWrite, Beside, Gate, act
+from tests.reliability.actors import Beside, Counting, Gate, Once, act, the_call, writes_a_job
 from tests.reliability.extent import EVERYTHING, slice_of
 from tests.reliability.promises import Promises, names_in
 from tests.reliability.scenario import (
@@ -110,7 +110,7 @@ def _before() -> State:
 @cache
 def _calls_of(kind: str) -> int:
     """How many calls a run makes that nobody disturbs."""
-    gate = AtCall(0, lambda: None)
+    gate = Counting()
     with scene(VOLUME, _before()) as one:
         report = act(one.ask(KINDS[kind], who=FIRST), gate=gate)
         assert report is not None
@@ -133,7 +133,7 @@ def _inside(outer: str, inner: str, number: int) -> tuple[str, str]:
         first, second = by(one, KINDS[outer], FIRST), by(one, {**KINDS[inner], **AT_ONCE}, SECOND)
         seen: list[Report | None] = []
         with one.workspace.watch(promises):
-            ended = act(first, gate=AtCall(number, lambda: seen.append(act(second))))
+            ended = act(first, gate=Once(the_call(number), lambda: seen.append(act(second))))
             assert ended is not None
             [inside] = seen
             assert inside is not None
@@ -284,7 +284,7 @@ def test_without_a_common_lock_one_deployment_undoes_the_other() -> None:
         first = by(one, {**deploys(NEW), **apart[0]}, FIRST)
         second = by(one, {**deploys_other(one, OTHER_NEW), **apart[1]}, SECOND)
         inside: list[Report | None] = []
-        ended = act(first, gate=AtWrite(lambda: inside.append(act(second))))
+        ended = act(first, gate=Once(writes_a_job, lambda: inside.append(act(second))))
         assert ended is not None
         assert ended.outcome == Outcome.SUCCEEDED
         assert [each.outcome for each in inside if each] == [Outcome.SUCCEEDED]
@@ -306,7 +306,7 @@ def test_with_the_writers_lock_the_second_waits_and_both_survive(apart: bool) ->
             second.start().wait_until_it_waits()
             assert versions(one, OTHER) == {301: {OTHER_OLD}}
 
-        ended = act(first, gate=AtWrite(begins_and_waits))
+        ended = act(first, gate=Once(writes_a_job, begins_and_waits))
         assert ended is not None
         assert ended.outcome == Outcome.SUCCEEDED
         assert second.report().outcome == Outcome.SUCCEEDED
@@ -351,7 +351,7 @@ def test_where_one_string_names_both_libraries_the_later_one_is_told_of_drift_an
     with scene(VOLUME, _before()) as one, one.workspace.watch(Promises(one.workspace)):
         first = by(one, deploys(NEW), FIRST)
         second = Beside(by(one, deploys_other(one, OTHER_NEW), SECOND))
-        ended = act(first, gate=AtWrite(lambda: second.start().wait_until_it_waits()))
+        ended = act(first, gate=Once(writes_a_job, lambda: second.start().wait_until_it_waits()))
         assert ended is not None
         assert ended.outcome == Outcome.SUCCEEDED
         failure = second.report().failure

@@ -17,7 +17,16 @@ import pytest
 from deployer.deployment.holding import Taken
 from deployer.platforms.databricks.transport import Call
 from deployer.report.model import Outcome, Report
-from tests.reliability.actors import AtCall, Beside, Death, Frozen, act, the_call, writes_a_job
+from tests.reliability.actors import (
+    Beside,
+    Counting,
+    Death,
+    Frozen,
+    act,
+    reads_a_job,
+    the_call,
+    writes_a_job,
+)
 from tests.reliability.clocks import Clock
 from tests.reliability.extent import slice_of
 from tests.reliability.promises import Promises
@@ -66,7 +75,7 @@ def _before() -> State:
 
 @cache
 def _calls_of(kind: str) -> int:
-    gate = AtCall(0, lambda: None)
+    gate = Counting()
     with scene(VOLUME, _before()) as one:
         report = act(one.ask(KINDS[kind], who=FIRST), gate=gate)
         assert report is not None
@@ -127,9 +136,9 @@ def test_a_run_that_was_taken_over_at_any_call_writes_nothing_more(
     shift = _PAIRS.index((first, second))
     for number in slice_of(range(1, _calls_of(first) + 1), 3, shift=shift):
         with scene(VOLUME, _before()) as one, one.workspace.watch(Promises(one.workspace)):
-            hung, other, had = _taken_over(
-                one, clock, KINDS[first], KINDS[second], the_call(number)
-            )
+            short = {"lock-expiry": "4s"}  # a claim that came late is waited for that long
+            mine, theirs = {**KINDS[first], **short}, {**KINDS[second], **short}
+            hung, other, had = _taken_over(one, clock, mine, theirs, the_call(number))
             assert other.outcome in _DONE, (number, other.failure)
             reason = hung.failure.reason if hung.failure else hung.outcome.value
             ends[reason] += 1
@@ -174,9 +183,7 @@ def test_a_late_write_of_a_rollback_finds_its_file_although_a_deployment_came(cl
 
 def test_a_run_that_slept_before_it_read_a_job_writes_nothing(clock: Clock) -> None:
     with scene(VOLUME, _before()) as one, one.workspace.watch(Promises(one.workspace)):
-        hung, _, had = _taken_over(
-            one, clock, deploys(NEW), deploys(NEWER), lambda call: call.path.endswith("/jobs/get")
-        )
+        hung, _, had = _taken_over(one, clock, deploys(NEW), deploys(NEWER), reads_a_job)
         assert had
         assert hung.failure is not None
         assert hung.failure.reason == "lock-lost"
@@ -269,7 +276,7 @@ def test_a_run_that_was_taken_over_leaves_clusters_alone(clock: Clock) -> None:
 def test_a_lock_that_is_taken_by_force_is_lost_at_the_holders_next_look(clock: Clock) -> None:
     with scene(VOLUME, _before()) as one, one.workspace.watch(Promises(one.workspace)):
         forced = {**deploys(NEWER), "force-unlock": "true", "lock-timeout": "0"}
-        gate = Frozen(lambda call: call.path.endswith("/jobs/get"))
+        gate = Frozen(reads_a_job)
         alive = Beside(by(one, deploys(NEW), FIRST), {"gate": gate}).start()
         gate.wait_until_frozen()
         report = act(by(one, forced, SECOND))
@@ -294,7 +301,7 @@ def test_two_writers_by_force_leave_every_job_runnable_and_the_next_run_finishes
     # What `force-unlock` costs while the holder lives: it writes on until it looks again.
     with scene(VOLUME, _before()) as one, one.workspace.watch(Promises(one.workspace)):
         forced = {**deploys(NEWER), "force-unlock": "true"}
-        gate = Frozen(lambda call: call.path.endswith("/jobs/get"))
+        gate = Frozen(reads_a_job)
         alive = Beside(by(one, deploys(NEW), FIRST), {"gate": gate}).start()
         gate.wait_until_frozen()
         assert act(by(one, forced, SECOND))
