@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -108,7 +109,7 @@ def cli(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def crowded(stage: Stage) -> Stage:
     """A stage with jobs of every fate, one of them with a hostile name."""
-    stage.publish("1.3.0", "1.4.0")
+    stage.publish("1.2.0", "1.3.0", "1.4.0")
     stage.job(path("1.4.0"), name="plain")
     stage.job(path("1.4.0"), name=HOSTILE)
     stage.job(path("2.0.0"), name=HOSTILE)
@@ -143,7 +144,8 @@ def test_the_containers_door_deploys_and_the_runner_reads_back_what_it_wrote(
     assert done.outputs["previous-version"] == "1.4.0"
     assert done.outputs["jobs-updated"] == "3"
     assert done.outputs["jobs-untouched"] == "1"
-    assert done.outputs["removed-versions"] == "1.3.0,1.4.0"
+    assert done.outputs["removed-versions"] == "1.2.0"
+    assert crowded.stored() == {"1.3.0", "1.4.0", "1.5.0"}  # a rollback needs what was replaced
     assert json.loads(done.outputs["report"])["library"]["version"] == "1.5.0"
     assert Path(done.outputs["report-path"]).is_file()
     assert "3 jobs moved" in done.summary
@@ -188,8 +190,19 @@ def test_the_command_line_prints_a_readable_report_and_apparates_sentences(crowd
     assert done.returncode == 0, done.stderr
     assert "new library retail_metrics-1.5.0 loaded to Databricks" in done.stdout
     assert "updated jobs:" in done.stdout
-    assert crowded.stored() == {"1.3.0", "1.4.0", "1.5.0"}
+    assert crowded.stored() == {"1.2.0", "1.3.0", "1.4.0", "1.5.0"}
     assert "\x1b" not in done.stdout
+
+
+def test_what_the_containers_door_deployed_the_command_line_takes_back(crowded: Stage) -> None:
+    before = copy.deepcopy(crowded.workspace.jobs())
+    assert step(crowded, mode="deploy").code == 0
+    assert crowded.workspace.jobs() != before
+    done = cli(crowded, "rollback", "--to", "previous", "--root", ROOT)
+    assert done.returncode == 0, done.stderr
+    assert crowded.workspace.jobs() == before
+    assert "3 jobs moved back" in done.stdout
+    assert step(crowded, mode="rollback", wheel="").outputs["outcome"] == "nothing-to-do"
 
 
 def test_json_output_is_the_document_and_nothing_else_on_failure_too(stage: Stage) -> None:

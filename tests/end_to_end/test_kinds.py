@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from sandbox.server import Sandbox
+from tests.earlier import deployed_before
 from tests.end_to_end.conftest import build_scala
 from tests.end_to_end.runs import run_job
 from tests.workspace import running_workspace
@@ -119,7 +120,9 @@ def test_a_jar_moves_in_every_place_and_its_main_class_really_runs(
     workspace: Sandbox, scala_jars: Mapping[str, Path]
 ) -> None:
     old, new = (f"{ROOT}/{JAR.format(version)}" for version in ("1.4.0", "1.5.0"))
-    workspace.put_file(old, scala_jars["1.4.0"].read_bytes())
+    unused, bytes_of_it = JAR.format("1.3.0"), scala_jars["1.4.0"].read_bytes()
+    deployed_before(workspace, ROOT, unused, bytes_of_it)
+    deployed_before(workspace, ROOT, JAR.format("1.4.0"), bytes_of_it)
     jobs = {name: workspace.add_job(settings) for name, settings in jar_jobs(old).items()}
     before = run_job(workspace, jobs["task library"])
     assert "retail-metrics-scala 1.4.0\n" in before.logs, before
@@ -132,8 +135,8 @@ def test_a_jar_moves_in_every_place_and_its_main_class_really_runs(
     for name, settings in jar_jobs(new).items():
         assert workspace.job(jobs[name])["tasks"] == settings["tasks"], name
         assert workspace.job(jobs[name]).get("environments") == settings.get("environments")
-    assert old not in workspace.files()
-    assert new in workspace.files()
+    assert f"{ROOT}/{unused}" not in workspace.files()
+    assert {old, new} <= set(workspace.files())  # a rollback needs what was replaced
 
     after = run_job(workspace, jobs["task library"])
     assert after.succeeded, after
@@ -149,7 +152,7 @@ def test_a_jar_does_not_move_a_job_whose_runtime_has_another_scala(
     workspace: Sandbox, scala_jars: Mapping[str, Path]
 ) -> None:
     old = f"{ROOT}/{JAR.format('1.4.0')}"
-    workspace.put_file(old, scala_jars["1.4.0"].read_bytes())
+    deployed_before(workspace, ROOT, JAR.format("1.4.0"), scala_jars["1.4.0"].read_bytes())
     settings = jar_jobs(old)["task library"]
     settings["tasks"][0]["new_cluster"] = NEWER_RUNTIME
     job = workspace.add_job(settings)
@@ -205,7 +208,7 @@ def test_an_egg_moves_where_the_runtime_takes_eggs_and_stays_elsewhere(
     workspace: Sandbox, eggs: Mapping[str, Path]
 ) -> None:
     old, new = (f"{ROOT}/{eggs[version].name}" for version in ("1.4.0", "1.5.0"))
-    workspace.put_file(old, eggs["1.4.0"].read_bytes())
+    deployed_before(workspace, ROOT, eggs["1.4.0"].name, eggs["1.4.0"].read_bytes())
     workspace.put_file("/Workspace/Shared/print_version.py", SCRIPT)
     workspace.put("clusters", {"cluster_id": "c-1", **OLD_RUNTIME})
     job = workspace.add_job(egg_job(old, new_cluster=OLD_RUNTIME))
