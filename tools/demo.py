@@ -1,8 +1,8 @@
 """`make demo`: the whole story on one machine, with no account.
 
 Starts the embedded workspace, seeds it with the example jobs and releases, runs the action's door as
-the runner would (lint, test, build, deploy), shows the summary, and runs one moved job on local Spark.
-Everything it writes lies in `demo-output/`.
+the runner would (lint, test, build, deploy), shows the summary, runs one moved job on local Spark, and
+takes the deployment back from the command line. Everything it writes lies in `demo-output/`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def main() -> int:
     _say("1. Build the releases that jobs use today, and seed an embedded workspace with them")
     seed = _seed()
     with _sandbox(seed) as workspace:
+        api = _Api(workspace["url"], workspace["token"])
+        before = api.settings()
         _say(
             "2. Run the action as the runner would: lint, test and build examples/library, deploy it"
         )
@@ -44,7 +46,11 @@ def main() -> int:
         _say("3. The job summary")
         print((OUTPUT / "summary.md").read_text(encoding="utf-8"))
         _say(f"4. Run job {JOB}, which moved, on local Spark")
-        code = _run_job(workspace)
+        code = _run_job(api)
+        if code != 0:
+            return code
+        _say("5. At night: take it back, with one line and no build")
+        code = _roll_back(workspace, api, before)
     _say("Where things lie")
     print(f"summary:     {OUTPUT / 'summary.md'}")
     print(f"report.json: {OUTPUT / 'report.json'}")
@@ -110,34 +116,71 @@ def _run_action(workspace: Mapping[str, str]) -> int:
     ).returncode
 
 
-def _run_job(workspace: Mapping[str, str]) -> int:
-    """Run the job through the runs API, as a schedule would, and show what it printed."""
-    session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {workspace['token']}"
+class _Api:
+    """What the demo asks the workspace besides spark-deploy."""
 
-    def call(method: str, path: str, **arguments: Any) -> Any:
-        answer = session.request(
-            method, f"{workspace['url']}/api/2.2/{path}", timeout=60, **arguments
-        )
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """The answer to one call. Raises what requests raises."""
+        address = f"{self._url}/api/2.2/{path}"
+        answer = self._session.request(method, address, timeout=60, **arguments)
         answer.raise_for_status()
         return answer.json()
 
-    run_id = call("POST", "jobs/run-now", json={"job_id": JOB})["run_id"]
+    def settings(self) -> dict[int, Any]:
+        """The settings of all jobs by id."""
+        listed = self.call("GET", "jobs/list", params={"limit": 100})["jobs"]
+        ids = sorted(job["job_id"] for job in listed)
+        return {
+            one: self.call("GET", "jobs/get", params={"job_id": one})["settings"] for one in ids
+        }
+
+
+def _run_job(api: _Api) -> int:
+    """Run the job through the runs API, as a schedule would, and show what it printed."""
+    run_id = api.call("POST", "jobs/run-now", json={"job_id": JOB})["run_id"]
     deadline = time.monotonic() + RUN_LIMIT_S
     while True:
-        run = call("GET", "jobs/runs/get", params={"run_id": run_id})
+        run = api.call("GET", "jobs/runs/get", params={"run_id": run_id})
         if run["state"]["life_cycle_state"] in {"TERMINATED", "INTERNAL_ERROR", "SKIPPED"}:
             break
         if time.monotonic() > deadline:
             print(f"The run did not end within {RUN_LIMIT_S} s.")
             return 1
         time.sleep(0.5)
-    output = call("GET", "jobs/runs/get-output", params={"run_id": run["tasks"][0]["run_id"]})
+    output = api.call("GET", "jobs/runs/get-output", params={"run_id": run["tasks"][0]["run_id"]})
     print(output.get("logs") or output.get("error", ""))
     version = json.loads((OUTPUT / "report.json").read_text(encoding="utf-8"))["library"]["version"]
     ran = run["state"].get("result_state") == "SUCCESS" and version in (output.get("logs") or "")
     print(f"The run {'ended well and printed' if ran else 'did not print'} version {version}.")
     return 0 if ran else 1
+
+
+def _roll_back(workspace: Mapping[str, str], api: _Api, before: Mapping[int, Any]) -> int:
+    """`spark-deploy rollback`, and whether all jobs are then as they were before the deployment."""
+    arguments = ["rollback", "--to", "previous", "--root", ROOT]
+    arguments += ["--report-path", "demo-output/rollback.json"]
+    print(f"$ spark-deploy {' '.join(arguments)}", flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "deployer.cli", *arguments],
+        env={
+            **os.environ,
+            "DATABRICKS_HOST": workspace["url"],
+            "DATABRICKS_TOKEN": workspace["token"],
+        },
+        cwd=REPOSITORY,
+        check=False,
+    )
+    if done.returncode != 0:
+        return done.returncode
+    same = api.settings() == before
+    told = "equal to those" if same else "NOT equal to those"
+    print(f"\nThe settings of all {len(before)} jobs are {told} before the deployment.")
+    return 0 if same else 1
 
 
 def _say(text: str) -> None:
