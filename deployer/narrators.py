@@ -20,7 +20,7 @@ from rich.text import Text
 from deployer.gh.core import Actions
 from deployer.narrator import Narrator
 from deployer.redaction import Redactor
-from deployer.report.untrusted import visible, visible_lines
+from deployer.report.untrusted import visible_lines
 
 TELL_PROGRESS_EVERY_S = 5.0
 _OURS = "deployer"
@@ -90,13 +90,13 @@ class TerminalNarrator:
             self._tasks.clear()
 
     def info(self, text: str) -> None:
-        """A line below its heading."""
-        self._say(f"  {text}")
+        """Lines below their heading."""
+        self._say(text, lead="  ")
 
     def debug(self, text: str) -> None:
-        """A dim line, at level `debug`."""
+        """Dim lines, at level `debug`."""
         if self._debug:
-            self._say(f"  {text}", style="dim")
+            self._say(text, lead="  ", style="dim")
 
     def progress(self, what: str, done: int, total: int | None) -> None:
         """A bar on a terminal; nothing elsewhere."""
@@ -113,10 +113,11 @@ class TerminalNarrator:
     @contextmanager
     def untrusted(self) -> Iterator[Callable[[str], None]]:
         """Lines without terminal escapes."""
-        yield lambda text: self._say(f"  │ {text}", style="dim")
+        yield lambda text: self._say(text, lead="  │ ", style="dim")
 
-    def _say(self, text: str, style: str = "") -> None:
-        self._console.print(Text(visible(self._redactor.clean(text)), style=style))
+    def _say(self, text: str, *, lead: str = "", style: str = "") -> None:
+        for line in visible_lines(self._redactor.clean(text).rstrip("\n")):
+            self._console.print(Text(f"{lead}{line}", style=style))
 
 
 @contextmanager

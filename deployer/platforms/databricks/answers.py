@@ -106,6 +106,12 @@ def problem(answer: Answer, what: str) -> Exception:
     return Refused(f"{said} ({answer.status}{code})")
 
 
+def unread(answer: Answer, what: str) -> Exception:
+    """As `problem`, for a read: that something exists already is no answer to one."""
+    error = problem(answer, what)
+    return Refused(str(error)) if isinstance(error, AlreadyExists) else error
+
+
 def is_unauthenticated(answer: Answer) -> bool:
     """Whether the credential itself was turned down; a bad token is also answered with 403."""
     return answer.status == UNAUTHENTICATED or (

@@ -138,7 +138,8 @@ class Client:
         """
         answer = self.send(call)
         if not answer.ok:
-            raise answers.problem(answer, call.what)
+            explained = answers.unread if call.method in _READS else answers.problem
+            raise explained(answer, call.what)
         return answer.document
 
     def pages(self, path: str, family: Family, query: Query) -> Iterator[JsonObject]:

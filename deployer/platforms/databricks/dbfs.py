@@ -8,7 +8,6 @@ and moved to its name, which fails where a file is. What the stores share stands
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import uuid
@@ -225,5 +224,5 @@ def _encoded(block: bytes) -> str:
 def _decoded(document: JsonObject) -> bytes:
     try:
         return base64.b64decode(text(document.get("data")), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also of what is no ASCII
         raise Refused("A block of the file came as something that is no base64.") from error

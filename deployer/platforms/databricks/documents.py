@@ -34,8 +34,8 @@ RUN_ARRAYS: Mapping[str, str] = {
 """The same for a run."""
 
 
-DEEPEST = 100
-"""How deep JSON may be nested. Real settings have about ten levels; ours are read by recursion."""
+DEEPEST = 300
+"""How deep JSON may be nested: real settings have about ten levels, and Python writes less than a thousand."""
 
 _LARGEST_NUMBER = 2**63  # of the API's whole numbers
 

@@ -166,7 +166,7 @@ class FolderStore(ABC):
     def _downloaded(self, call: Call) -> bytes:
         answer = self._client.send(call)
         if not answer.ok:
-            raise answers.problem(answer, call.what)
+            raise answers.unread(answer, call.what)
         return answer.body
 
 

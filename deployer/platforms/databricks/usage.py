@@ -85,7 +85,7 @@ class DatabricksUsage:
             raise Refused(f"{path} is larger than {_TEXT_LIMIT:,} bytes.")
         if answer.ok:
             return answer.body.decode("utf-8", "replace")
-        error = answers.problem(answer, f"GET {path}")
+        error = answers.unread(answer, f"GET {path}")
         if isinstance(error, NotFound):
             return None
         raise error

@@ -116,7 +116,7 @@ class VolumeStore(FolderStore):
         answer = self._client.send(self._call("HEAD", "directories", path))
         if answer.ok:
             return True
-        error = answers.problem(answer, f"HEAD {path}")
+        error = answers.unread(answer, f"HEAD {path}")
         if isinstance(error, NotFound):
             return False
         raise error
@@ -124,7 +124,7 @@ class VolumeStore(FolderStore):
     def _size(self, path: str) -> int | None:
         answer = self._client.send(self._call("HEAD", "files", path))
         if not answer.ok:
-            raise answers.problem(answer, f"HEAD {path}")
+            raise answers.unread(answer, f"HEAD {path}")
         return number(answer.headers.get("Content-Length"))
 
     @staticmethod
