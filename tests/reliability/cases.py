@@ -28,6 +28,8 @@ from tests.reliability.scenario import (
 
 Picks = Callable[[Point], bool]
 MOST = tuple(TROUBLES)
+DIFFERENT = tuple(name for name in MOST if name not in {"429, Retry-After", "500", "502", "504"})
+"""Without what differs in a number only, which the client that all calls go through treats alike."""
 TELLING = ("503", "HTML for 200", "reset after", "SIGKILL before", "SIGKILL after", "503 for good")
 """One fault of each sort: for slices, which play what the whole matrix played elsewhere."""
 LOSING = ("timeout before", "timeout after", "503 for good")
@@ -143,14 +145,14 @@ def _of_first_sign(point: Point) -> bool:
 
 ALL = (
     Slice("deploy to a volume"),
-    Slice("roll back"),
+    Slice("roll back", MOST, sampled=2),
     Slice("deploy to a folder", TELLING, sampled=3),
-    Slice("deploy to DBFS", TELLING, sampled=3),
+    Slice("deploy to DBFS", (*DEADLY, "HTML for 200"), sampled=6),
     Slice("first deployment", TELLING, sampled=4),
-    Slice("on-failure: stop", MOST, _of_jobs),
-    Slice("on-failure: continue", MOST, _of_jobs),
+    Slice("on-failure: stop", DIFFERENT, _of_jobs),
+    Slice("on-failure: continue", DIFFERENT, _of_jobs),
     Slice("environments replaced, 404", TELLING, _of_jobs),
-    Slice("a large file in parts", MOST, _of_upload),
+    Slice("a large file in parts", DIFFERENT, _of_upload),
     Slice("locks that are renewed", DEADLY, _of_renewal, sampled=2),
     Slice("locks that are renewed", LOSING, _of_first_sign),
 )

@@ -21,6 +21,7 @@ from tests.reliability.scenario import NAME, OTHER, OWN, VOLUME, State
 
 ROOT = VOLUME.root
 Path = tuple[str | int, ...]
+_NONCE = "00000000deadbeef"
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,10 @@ def _path(true: str) -> st.SearchStrategy[str]:
         rest = name.partition(".")[2]
         numbers = ("00000001", "00000003", "00000004", "00000005", "99999999", "9999999999")
         others += [f"{number}.{rest}" for number in numbers]
-        others += [f"00000004.{part}.json" for part in ("claim", "released", "alive-000001")]
-        others += ["00000004.intent-00000000deadbeef.json", "9999999999.claim.json", "odd"]
+        others += [f"00000004.{part}.json" for part in ("claim", f"alive-{_NONCE}")]
+        others += [f"00000004.intent-{_NONCE}-{lease}.json" for lease in ("1", "3600", "9999", "0")]
+        others += [f"{number}.{_NONCE}.released.json" for number in ("00000003", "00000004")]
+        others += ["00000000.claim.json", "9999999999.claim.json", "odd"]
     return st.sampled_from(sorted(set(others))).map(lambda one: f"{folder}/{one}")
 
 

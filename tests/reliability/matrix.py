@@ -45,7 +45,10 @@ from tests.reliability.scenario import (
 READS = frozenset({"GET", "HEAD"})
 _TRIES = 3
 """How often a cell is begun anew because a call that depends on the moment was not made."""
-_VARIES = re.compile(r"\d{8}T\d{6}Z|(?<=^/storage/)[^/]+|(?<=/\d{8}\.alive-)[0-9a-f]+")
+# Times, sessions of uploads, signs of life, and the length of a lease in the name of an intent.
+_VARIES = re.compile(
+    r"\d{8}T\d{6}Z|(?<=^/storage/)[^/]+|(?<=/\d{8}\.alive-)[0-9a-f]+|(?<=\.intent-.{16}-)\d+(?=\.)"
+)
 _SILENCE_S, _PATIENCE_S = 0.6, 0.3
 """How long a call that times out says nothing, and how long the program waits for bytes, in seconds."""
 _LASTING_BUDGET_S = 0.15
