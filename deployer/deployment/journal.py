@@ -42,7 +42,9 @@ _NAME = re.compile(
     r"(?P<key>[a-z0-9-]{1,60}-[0-9a-f]{8})_(?P<id>(?P<sequence>\d{6,9})-\d{8}T\d{6}Z-[0-9a-f]{8})"
     r"\.(?P<part>intent|progress-\d{4}|end)\.json"
 )
-_HIGHEST = 10**9 - 1  # number of an entry, by the digits that its name may have; only a forger gets there
+_HIGHEST = (
+    10**9 - 1
+)  # number of an entry, by the digits that its name may have; only a forger gets there
 _MOST_READ = 30  # entries in a row that are read at most
 
 

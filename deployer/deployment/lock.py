@@ -163,9 +163,7 @@ class Lock:
             probe = file_name(0, f"alive-{self._me.nonce()}")  # of a number that nobody takes
             try:
                 self._records.create(probe, b"{}\n")
-            except (
-                Refused
-            ):  # swept away by somebody who took the lock just now; the next look tells
+            except Refused:  # swept away by who took the lock just now: another look tells more
                 return None
             at_most_ms = self._me.now_ms()
             made = {one.path.rsplit("/", 1)[-1]: one.modified_ms for one in self._records.listed()}
@@ -254,10 +252,8 @@ class Lock:
 
     def _was_displaced(self, taken: Taken) -> bool:
         """Whether a file of ours is not as we wrote it because of others: swept away, or written over."""
-        return self._look().highest > taken.number or self._claimed_by(taken) not in {
-            "",
-            taken.public,
-        }
+        by_us = {"", taken.public}
+        return self._look().highest > taken.number or self._claimed_by(taken) not in by_us
 
     def _claimed_by(self, taken: Taken) -> str:
         """Who wrote the claim that is there now, where several could."""

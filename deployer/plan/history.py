@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from deployer.jobs.mentions import file_names_in
 from deployer.jobs.places import Place
@@ -61,7 +61,7 @@ class Entry:
 
     `sequence` orders the entries of one library; they were made under its lock. `carries` are unfinished
     deployments of the same file that this one finishes: their strings are among `jobs`. `undoes` are the
-    deployments that a rollback takes back.
+    deployments that a rollback takes back, and the unfinished rollbacks after them.
     """
 
     id: str
@@ -113,15 +113,24 @@ class History:
 
         A deployment that a later one carries counts as part of that one.
         """
+        return tuple(one for one in self.in_force() if one.action is Action.DEPLOY)
+
+    def in_force(self) -> tuple[Entry, ...]:
+        """Whatever still has a part in what stands in jobs, newest first.
+
+        That is the deployments that stand, and the rollbacks that came to no end: some strings went back
+        with them, and some did not.
+        """
         gone: set[str] = set()
         found: list[Entry] = []
         for one in self.entries:
             if one.action is Action.ROLLBACK:
-                gone.update(one.undoes if one.finished else ())
-            elif one.id not in gone:
-                if one.jobs and one.ending is not Ending.MOVED_BACK:
-                    found.append(one)
-                gone.update(one.carries)
+                counts, over = not one.finished, one.undoes if one.finished else ()
+            else:  # what it carries goes with it, also where it was taken back itself
+                counts, over = bool(one.jobs) and one.ending is not Ending.MOVED_BACK, one.carries
+            if counts and one.id not in gone:
+                found.append(one)
+            gone.update(over)
         return tuple(found)
 
     def unfinished_rollback(self) -> Entry | None:
@@ -185,26 +194,35 @@ def goal_of(history: History, to: str) -> Goal | None:
 
     `previous` is the state before the newest deployment that stands. The same command again goes no
     further back: it finishes a rollback that was left unfinished, and else there is nothing to undo.
-    A version or a deployment is the state right after it: whatever came later is undone. A version
-    that was there before the journal began is the state before the first deployment that left it.
+    A version or a deployment is the state right after it: whatever came later is undone, and be it a
+    rollback that came to no end. A version that was there before the journal began is the state before
+    the first deployment that left it.
     """
-    standing = history.standing()
     if to == "previous":
-        unfinished = history.unfinished_rollback()
-        if unfinished is not None:
-            again = tuple(one for one in standing if one.id in unfinished.undoes)
-            return Goal(again, "the state before the last deployment") if again else None
-        if history.taken_back_last():
-            return Goal((), "the state before the last deployment")
-        return Goal(standing[:1], "the state before the last deployment") if standing else None
-    for position, one in enumerate(standing):
+        return _previous(history)
+    in_force = history.in_force()
+    deployments = [
+        (position, one) for position, one in enumerate(in_force) if one.action is Action.DEPLOY
+    ]
+    for position, one in deployments:
         if to == one.id or _same_version(to, one.version):
-            return Goal(standing[:position], f"{one.version}, deployment {one.id}")
+            return Goal(in_force[:position], f"{one.version}, deployment {one.id}")
     # The first that left it, so that all jobs go back, those too that left it later.
-    for position, one in reversed(list(enumerate(standing))):
+    for position, one in reversed(deployments):
         if any(_same_version(to, left) for job in one.jobs for left in job.versions):
-            return Goal(standing[: position + 1], f"the state before deployment {one.id}")
+            return Goal(in_force[: position + 1], f"the state before deployment {one.id}")
     return None
+
+
+def _previous(history: History) -> Goal | None:
+    name = "the state before the last deployment"
+    if history.taken_back_last():
+        return Goal((), name)
+    unfinished = history.unfinished_rollback()
+    wanted = unfinished.undoes if unfinished else [one.id for one in history.standing()[:1]]
+    in_force = history.in_force()
+    oldest = max((at for at, one in enumerate(in_force) if one.id in wanted), default=None)
+    return None if oldest is None else Goal(in_force[: oldest + 1], name)
 
 
 def _same_version(given: str, version: str) -> bool:
@@ -212,17 +230,26 @@ def _same_version(given: str, version: str) -> bool:
         return True
     try:
         return Version(given) == Version(version)
-    except InvalidVersion:
+    except ValueError:  # no version, or one with more digits than Python reads
         return False
 
 
 @dataclass(frozen=True)
 class Undo:
-    """One string that a rollback takes back: where `now` stands, `back` is to stand again."""
+    """One string that a rollback takes back: where `now` stands, `back` is to stand again.
+
+    So it is where `unmoved` stands, the string before the last write, which came to no end. None: that
+    write is known to have been made.
+    """
 
     place: Place
     now: str
     back: str
+    unmoved: str | None = None
+
+    def stands(self, text: str) -> bool:
+        """Whether `text` is what the entries left there."""
+        return text in {self.now, self.unmoved}
 
 
 @dataclass(frozen=True)
@@ -237,11 +264,13 @@ class UndoJob:
 def undo_of(entries: Sequence[Entry]) -> tuple[UndoJob, ...]:
     """What taking back `entries`, newest first, means for each job, by job id.
 
-    A string is followed back through all of them as long as one's `before` is the other's `after`; where
-    somebody else changed it in between, it goes back to what stood there after that.
+    A string is followed back through all of them as long as one's `before` is the other's `after`, and over
+    those that came to no end and did not move it. Where somebody else changed it in between, it goes back to
+    what stood there after that.
     """
     names: dict[int, str] = {}
     strings: dict[tuple[int, Place], Undo] = {}
+    others: set[tuple[int, Place]] = set()  # where somebody else's string was met
     for entry in entries:
         for job in entry.jobs:
             names.setdefault(job.job_id, job.job_name)
@@ -249,9 +278,12 @@ def undo_of(entries: Sequence[Entry]) -> tuple[UndoJob, ...]:
                 key = (job.job_id, one.place)
                 known = strings.get(key)
                 if known is None:
-                    strings[key] = Undo(one.place, one.after, one.before)
-                elif known.back == one.after:
+                    unmoved = None if entry.finished else one.before
+                    strings[key] = Undo(one.place, one.after, one.before, unmoved)
+                elif key not in others and known.back == one.after:
                     strings[key] = replace(known, back=one.before)
+                elif entry.finished or known.back != one.before:
+                    others.add(key)
     jobs: dict[int, list[Undo]] = {}
     for (job_id, _), undo in sorted(
         strings.items(), key=lambda item: (item[0][0], str(item[0][1]))
@@ -280,16 +312,24 @@ def carried(
 
 
 def merged(rewires: Iterable[Rewire], carried_jobs: Iterable[MovedJob]) -> tuple[MovedJob, ...]:
-    """All that a deployment moves: what its plan still has to do, and what it carries."""
+    """All that a deployment moves: what its plan still has to do, and what it carries.
+
+    A string that was moved and moves on, in another part of it, goes back to what stood there at first.
+    """
     jobs: dict[int, MovedJob] = {one.job_id: one for one in carried_jobs}
     for rewire in rewires:
         old = jobs.get(rewire.job_id)
         strings = tuple(Moved(one.place, one.before, one.after) for one in rewire.changes)
         versions = tuple(str(version) for version in rewire.versions)
         if old is not None:
+            first = {(one.place, one.after): one.before for one in old.strings}
+            strings = tuple(
+                replace(one, before=first.get((one.place, one.before), one.before))
+                for one in strings
+            )
             planned = {one.place for one in strings}
             strings += tuple(one for one in old.strings if one.place not in planned)
-            versions += tuple(one for one in old.versions if one not in versions)
+            versions = tuple(sorted({*versions, *old.versions}, key=Version))
         jobs[rewire.job_id] = MovedJob(rewire.job_id, rewire.job_name, strings, versions)
     return tuple(jobs[job_id] for job_id in sorted(jobs))
 

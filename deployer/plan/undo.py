@@ -73,12 +73,13 @@ def judge_undo(order: UndoOrder, undo: UndoJob, name: str, settings: JsonObject)
         now = _read(settings, one.place)
         if now == one.back:
             continue
-        reason = Reason.CHANGED_SINCE if now != one.now else _objection(order, one, settings)
         pointer = _pointer(settings, one.place)
+        value = one.now if now is None else now
+        changed = now is None or not one.stands(now)
+        reason = Reason.CHANGED_SINCE if changed else _objection(order, one, value, settings)
         if reason is None:
-            changes.append(Change(one.place, pointer, one.now, one.back))
+            changes.append(Change(one.place, pointer, value, one.back))
         else:
-            value = one.now if now is None else now
             untouched.append(
                 Untouched(undo.job_id, name, pointer, value, None, reason, _note(one, now, reason))
             )
@@ -106,11 +107,11 @@ def _note(one: Undo, now: str | None, reason: Reason) -> str:
     return f"it would have to name {one.back} again"
 
 
-def _objection(order: UndoOrder, one: Undo, settings: JsonObject) -> Reason | None:
-    """Why the old string may not stand there again."""
-    now = _references_at(settings, one.place)
+def _objection(order: UndoOrder, one: Undo, now: str, settings: JsonObject) -> Reason | None:
+    """Why the old string may not stand again where `now` stands."""
+    there = _references_at(settings, one.place)
     back = _references_at(replaced(settings, {one.place: one.back}), one.place)
-    if _masked(order, one.now, now) != _masked(order, one.back, back):
+    if _masked(order, now, there) != _masked(order, one.back, back):
         return Reason.NOT_AS_RECORDED
     old = [ref.path for ref in back if _is_ours(order, ref)]
     return None if all(path in order.files for path in old) else Reason.FILE_GONE

@@ -35,7 +35,7 @@ RUN_ARRAYS: Mapping[str, str] = {
 
 
 DEEPEST = 300
-"""How deep JSON may be nested: real settings have about ten levels, and Python writes less than a thousand."""
+"""How deep JSON may be nested: real settings have some ten levels, and Python writes less than a thousand."""
 
 _LARGEST_NUMBER = 2**63  # of the API's whole numbers
 
