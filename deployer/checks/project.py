@@ -150,7 +150,7 @@ class Project:
     def requirements(self, wanted: Wanted) -> Iterator[Requirement]:
         """All requirements whose normalised name is `wanted`, in groups, extras and files."""
         for line in self._requirement_lines():
-            with suppress(InvalidRequirement):
+            with suppress(InvalidRequirement, RecursionError):  # of markers nested without end
                 requirement = Requirement(line)
                 if wanted(canonicalize_name(requirement.name)):
                     yield requirement

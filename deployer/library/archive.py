@@ -45,6 +45,8 @@ class Limits:
     ratio: int = 200  # uncompressed to compressed; deflate can reach 1032
     ratio_from: int = 64 << 20  # uncompressed bytes below which no ratio is a danger
     metadata: int = 16 << 20  # bytes of one metadata file, which is read at once
+    statement: int = 4 << 20  # bytes of one that is not a list of all files
+    lines: int = 5_000  # that state one thing each: requirements, tags
 
 
 LIMITS = Limits()
@@ -121,16 +123,18 @@ class Archive:
                 f"holds {shown([name])}, which can't be read ({error})"
             ) from None
 
-    def read(self, name: str) -> bytes:
-        """The whole content of a metadata file.
+    def read(self, name: str, *, is_list: bool = False) -> bytes:
+        """The whole content of a metadata file; `is_list` says that it lists all files.
 
         Raises:
             UnsoundArchiveError: As `chunks`, or it is larger than any metadata.
         """
-        if self.files[name].file_size > self._limits.metadata:
+        limits = self._limits
+        most = limits.metadata if is_list else min(limits.metadata, limits.statement)
+        if self.files[name].file_size > most:
             raise UnsoundArchiveError(
                 f"holds {shown([name])} of {self.files[name].file_size} bytes; "
-                f"metadata has at most {self._limits.metadata}"
+                f"metadata has at most {most}"
             )
         return b"".join(self.chunks(name))
 

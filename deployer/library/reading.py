@@ -21,6 +21,9 @@ from deployer.library.model import EntryPoint, Kind
 from deployer.library.names import NameProblem, ParsedName, normalized, parse_file_name
 from deployer.library.versions import parse_version
 
+_MOST = 25  # problems that are told; a file with more has one cause
+_LONGEST = 500  # characters of a problem's title; what others wrote is quoted in it
+_LONGEST_DETAIL = 2_000
 _SET_VERSION = "Set a version such as 1.2.0 or 1.2.0rc1 (PEP 440) in the project and build again."
 _WHY = {
     NameProblem.NO_VERSION: "It has no version.",
@@ -47,15 +50,20 @@ class FileReading:
         self._stream = stream
         self._limits = limits
         self._problems: list[Problem] = []
+        self._more = 0
         self._build_again = (
             f"Build the {kind.value} again from its source, and upload that file unchanged."
         )
 
     def add(self, what: str, *, detail: str = "", remedy: str | None = None) -> None:
         """A problem; `what` is the end of a sentence about the file."""
-        title = f"{shown([self.file_name])} {what}."
+        if len(self._problems) >= _MOST:
+            self._more += 1
+            return
+        title = f"{shown([self.file_name])} {_cut(what, _LONGEST)}."
         advice = self._build_again if remedy is None else remedy
-        self._problems.append(Problem(FailureReason.INVALID_LIBRARY, title, detail, advice))
+        told = _cut(detail, _LONGEST_DETAIL)
+        self._problems.append(Problem(FailureReason.INVALID_LIBRARY, title, told, advice))
 
     def add_faults(self, faults: Iterable[Fault]) -> None:
         """Each fault as a problem."""
@@ -68,8 +76,19 @@ class FileReading:
         return bool(self._problems)
 
     def error(self) -> DeployError:
-        """The error with all that was found so far."""
-        return DeployError(self._problems[0], *self._problems[1:])
+        """The error with what was found so far: the first problems, and how many more there are."""
+        first, *others = self._problems
+        if self._more:
+            title = f"{shown([self.file_name])} has {self._more:,} more problems."
+            others.append(Problem(FailureReason.INVALID_LIBRARY, title, "", self._build_again))
+        return DeployError(first, *others)
+
+    def has_too_many(self, what: str, count: int) -> bool:
+        """Whether there are more of `what` than any library has; then that is a problem."""
+        most = self._limits.lines
+        if count > most:
+            self.add(f"has {count:,} {what}; at most {most:,} are read")
+        return count > most
 
     def named(self) -> tuple[ParsedName | None, str]:
         """What the file name states; or None, and a sentence that says why it is nothing certain.
@@ -99,13 +118,13 @@ class FileReading:
             raise self.error() from None
         self.add_faults(self.archive.faults())
 
-    def read(self, path: str) -> bytes | None:
-        """A metadata file; None, with a problem, when it is missing or unreadable."""
+    def read(self, path: str, *, is_list: bool = False) -> bytes | None:
+        """A metadata file, which may list all files; None, with a problem, when it can't be read."""
         if path not in self.archive.files:
             self.add(f"has no {path.rpartition('/')[2]}", detail=f"Expected {shown([path])}.")
             return None
         try:
-            return self.archive.read(path)
+            return self.archive.read(path, is_list=is_list)
         except UnsoundArchiveError as error:
             self.add(str(error))
             return None
@@ -147,6 +166,10 @@ class FileReading:
         except ValueError as error:
             self.add("has an entry_points.txt that can't be read", detail=str(error))
             return ()
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _hash(stream: BinaryIO) -> tuple[str, int]:

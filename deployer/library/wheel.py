@@ -29,6 +29,14 @@ from deployer.library.versions import parse_version
 
 _INFO = ".dist-info"
 _CODE = (".py", ".so", ".pyd")
+# The file name becomes the end of a path in the workspace, so nothing but letters, digits and a few marks.
+_UNSAFE = {
+    NameProblem.INVALID_NAME,
+    NameProblem.PLACEHOLDER,
+    NameProblem.WILDCARD,
+    NameProblem.MANGLED,
+    NameProblem.EMPTY_NAME,
+}
 _TAG_LIMIT = 1000  # tags of one compressed set; real ones have a handful
 _NAMING = (
     "A wheel is called NAME-VERSION-PYTHON-ABI-PLATFORM.whl, such as "
@@ -86,7 +94,7 @@ class _WheelReading(FileReading):
         """Name, version and tags that the file name states."""
         parsed = parse_file_name(self.file_name)
         problem = "" if parsed else "It does not end in .whl."
-        if parsed and parsed.problem is NameProblem.INVALID_NAME:
+        if parsed and parsed.problem in _UNSAFE:
             problem = "It has characters that no library name has."
         try:
             name, version, _, tags = parse_wheel_filename(self.file_name)
@@ -117,10 +125,12 @@ class _WheelReading(FileReading):
     def _requirements(self, raw: RawMetadata) -> tuple[str, ...]:
         """Requires-Dist; pip refuses a wheel where a line can't be read."""
         requires = tuple(raw.get("requires_dist", []))
+        if self.has_too_many("requirements", len(requires)):
+            return ()
         for line in requires:
             try:
                 Requirement(line)
-            except (InvalidRequirement, ValueError) as error:
+            except (InvalidRequirement, ValueError, RecursionError) as error:
                 self.add(f"requires {line!r}, which is no requirement", detail=str(error))
         return requires
 
@@ -156,6 +166,8 @@ class _WheelReading(FileReading):
         if not wheel_version.startswith("1."):
             self.add(f"has Wheel-Version {wheel_version!r} in WHEEL; installers know 1.x")
         lines = [str(line) for line in message.get_all("Tag", [])]
+        if self.has_too_many("tags in WHEEL", len(lines)):
+            return
         try:
             stated = frozenset(tag for line in lines for tag in parse_tag(line, limit=_TAG_LIMIT))
         except (InvalidTag, ValueError) as error:
@@ -170,7 +182,7 @@ class _WheelReading(FileReading):
 
     def _check_record(self, info: str) -> None:
         path = f"{info}/RECORD"
-        content = self.read(path)
+        content = self.read(path, is_list=True)
         if content is None:
             return
         try:
