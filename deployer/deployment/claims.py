@@ -28,13 +28,14 @@ from functools import cached_property
 from deployer.deployment.ports import StoredFile
 
 SHORTEST_LEASE_S, LONGEST_LEASE_S = 1, 3600
-HIGHEST = 10**10 - 1
-"""The highest number of a generation."""
-_LONGEST_STEP = 10**7
-"""A number that is further above the one before was made up: it would use the numbers up."""
+_ANY_TIME = 10**8
+"""From this number on, no number is above the time of its file in milliseconds: it would be made up.
+
+Else one file could use all numbers up. Time goes on faster than a lock is taken.
+"""
 _FORMAT = 1
 _NAME = re.compile(
-    r"(?P<number>[0-9]{8}|[1-9][0-9]{8,9})\."
+    r"(?P<number>[0-9]{8}|[1-9][0-9]{8,12})\."
     r"(?P<part>claim|alive-[0-9a-f]{16}|intent-[0-9a-f]{16}-[0-9]{1,4}|[0-9a-f]{16}\.released)\.json"
 )
 _LONGEST_TEXT = 500  # characters of what a claim says of its holder
@@ -204,16 +205,10 @@ def view_of(files: Iterable[StoredFile]) -> View:
     parts: defaultdict[int, dict[str, StoredFile]] = defaultdict(dict)
     for file in files:
         found = _NAME.fullmatch(file.path.rsplit("/", 1)[-1])
-        if found is not None:
-            parts[int(found["number"])][found["part"]] = file
-    generations: dict[int, Generation] = {}
-    before = 0
-    for number in sorted(parts):
-        if number - before > _LONGEST_STEP:
-            break
-        generations[number] = Generation(number, parts[number])
-        before = number
-    return View(generations)
+        number = int(found["number"]) if found else 0
+        if found and (number < _ANY_TIME or number <= file.modified_ms):
+            parts[number][found["part"]] = file
+    return View({number: Generation(number, one) for number, one in parts.items()})
 
 
 def file_name(number: int, part: str) -> str:

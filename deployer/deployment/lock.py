@@ -22,7 +22,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from deployer.deployment.claims import (
-    HIGHEST,
     Claim,
     Generation,
     Holder,
@@ -211,9 +210,7 @@ class Lock:
     # ── Taking ───────────────────────────────────────────────────────────────────────────────────
 
     def _try(self, number: int) -> Holding | None:
-        """Try to take this generation; None when somebody else was quicker. Raises Contended."""
-        if number > HIGHEST:
-            raise Contended("the numbers of its generations are used up; delete its folder")
+        """Try to take this generation; None when somebody else was quicker."""
         taken = Taken(self._records.folder, number, self._me.nonce())
         claim = Claim(taken.public, self._holder_now()).to_bytes()
         began = Moment.now(self._me)
