@@ -8,21 +8,30 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import TypeVar
 
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from deployer.jobs.paths import is_inside
 from deployer.jobs.places import Place
 from deployer.library.model import Distribution, Kind
+from deployer.library.names import normalized
 from deployer.plan.history import Action, Ending, Entry, Moved, MovedJob
 
 FORMAT = 1
 _PLAIN = 1024 * 1024  # bytes; a larger intent is written compressed
-_UNPACKED = 256 * 1024 * 1024  # bytes; more comes from nobody but a forger
+_UNPACKED = (
+    32 * 1024 * 1024
+)  # bytes; about 80,000 strings, and JSON takes up to 20 times that in memory
 _LONGEST_TEXT = 1024 * 1024  # characters of one string of a job
+_HIGHEST = 2**63 - 1  # of every number
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class Unusable(ValueError):
@@ -39,7 +48,8 @@ def packed(document: Mapping[str, object]) -> bytes:
     plain = text(document)
     if len(plain) <= _PLAIN:
         return plain
-    squeezed = base64.b64encode(zlib.compress(plain)).decode("ascii")
+    dense = json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+    squeezed = base64.b64encode(zlib.compress(dense)).decode("ascii")
     return text({"format": FORMAT, "zlib": squeezed})
 
 
@@ -54,7 +64,9 @@ def _unpacked(content: bytes) -> Mapping[str, object]:
     except (ValueError, zlib.error) as error:
         raise Unusable("it is not what was packed") from error
     if unpacker.unconsumed_tail:
-        raise Unusable("it is far too large")
+        raise Unusable(f"it has more than {_UNPACKED:,} bytes")
+    if not unpacker.eof or unpacker.unused_data:
+        raise Unusable("it is not what was packed")
     return _document(plain)
 
 
@@ -118,33 +130,22 @@ def entry_from(content: bytes, distribution: Distribution | None, root: str) -> 
     """
     document = _unpacked(content)
     library = _object(document, "library")
-    try:
-        named = Distribution(
-            canonicalize_name(_str(library, "name")),
-            Kind(_str(library, "kind")),
-            _str(library, "classifier"),
-        )
-        action = Action(_str(document, "action"))
-        Version(_str(library, "version"))
-    except Unusable:
-        raise
-    except ValueError as error:
-        raise Unusable(f"it has a value that it can't have: {error}") from error
+    named = _distribution(library)
     path = _str(library, "path")
     if distribution not in {None, named}:
         raise Unusable("it is about another library")
-    if not is_inside(path, root) or ".." in path.split("/"):
-        raise Unusable(f"it names a file outside of {root}")
+    if not _is_below(path, root):
+        raise Unusable(f"it names no file in {root}")
     return Entry(
         id=_str(document, "id"),
         sequence=_int(document, "sequence"),
-        action=action,
+        action=_word(document, "action", Action),
         distribution=named,
-        version=_str(library, "version"),
+        version=_version(library.get("version")),
         path=path,
-        sha256=_str(library, "sha256"),
+        sha256=_sha256(library, "sha256"),
         size=_int(library, "size"),
-        digest=_str(document, "digest"),
+        digest=_sha256(document, "digest"),
         jobs=tuple(_jobs(document)),
         removals=_texts(document, "removals"),
         carries=_texts(document, "carries"),
@@ -156,6 +157,39 @@ def entry_from(content: bytes, distribution: Distribution | None, root: str) -> 
         run_url=_str(document, "run_url"),
         started_ms=_int(document, "started_ms"),
     )
+
+
+def _distribution(library: Mapping[str, object]) -> Distribution:
+    name = _str(library, "name")
+    found = normalized(name)
+    if found is None or found != name:
+        raise Unusable("its library's name is none")
+    return Distribution(found, _word(library, "kind", Kind), _str(library, "classifier"))
+
+
+def _is_below(path: str, root: str) -> bool:
+    """Whether `path` names something in `root`, and in no roundabout way."""
+    folder = f"{root.rstrip('/')}/"
+    parts = path.removeprefix(folder).split("/")
+    return path.startswith(folder) and not {"", ".", ".."} & set(parts)
+
+
+def _version(written: object) -> str:
+    """A version as `str` of one spells it."""
+    try:
+        if isinstance(written, str) and str(Version(written)) == written:
+            return written
+    except ValueError:  # also for more digits than Python reads
+        pass
+    raise Unusable("one of its versions is none")
+
+
+def _sha256(document: Mapping[str, object], name: str) -> str:
+    """A hash; or nothing, where a rollback goes to a file that no entry has."""
+    value = _str(document, name)
+    if value and not _SHA256.fullmatch(value):
+        raise Unusable(f"its {name} is no SHA-256")
+    return value
 
 
 def _jobs(document: Mapping[str, object]) -> Iterator[MovedJob]:
@@ -170,7 +204,8 @@ def _jobs(document: Mapping[str, object]) -> Iterator[MovedJob]:
         strings = tuple(_string(one) for one in _list(job, "strings"))
         if len({one.place for one in strings}) != len(strings):
             raise Unusable(f"it has a place of job {job_id} twice")
-        yield MovedJob(job_id, _str(job, "job_name"), strings, _texts(job, "versions"))
+        versions = tuple(_version(one) for one in _list(job, "versions"))
+        yield MovedJob(job_id, _str(job, "job_name"), strings, versions)
 
 
 def _string(one: object) -> Moved:
@@ -185,10 +220,7 @@ def _string(one: object) -> Moved:
 
 def ending_from(content: bytes) -> Ending:
     """How an entry ended, by its end's file. Raises Unusable."""
-    try:
-        return Ending(_str(_document(content), "ending"))
-    except ValueError as error:
-        raise Unusable(f"its end is none: {error}") from error
+    return _word(_document(content), "ending", Ending)
 
 
 def _texts(document: Mapping[str, object], name: str) -> tuple[str, ...]:
@@ -206,9 +238,16 @@ def _str(document: Mapping[str, object], name: str) -> str:
     return value
 
 
+def _word(document: Mapping[str, object], name: str, known: type[_Word]) -> _Word:
+    value = document.get(name)
+    if isinstance(value, str) and value in set(known):
+        return known(value)
+    raise Unusable(f"its {name} is none of {', '.join(known)}")
+
+
 def _int(document: Mapping[str, object], name: str) -> int:
     value = document.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _HIGHEST:
         raise Unusable(f"its {name} is no whole number from 0")
     return value
 

@@ -40,12 +40,14 @@ from deployer.plan.history import Ending, Entry, History
 KEPT_ENTRIES = 50  # of one library; older ones go with later deployments
 _NAME = re.compile(
     r"(?P<key>[a-z0-9-]{1,60}-[0-9a-f]{8})_(?P<id>(?P<sequence>\d{6,9})-\d{8}T\d{6}Z-[0-9a-f]{8})"
-    r"\.(?P<part>intent|progress-\d{4}|end)\.json"
+    r"\.(?P<part>intent|progress-\d{4}|end)\.json",
+    re.ASCII,
 )
-_HIGHEST = (
-    10**9 - 1
-)  # number of an entry, by the digits that its name may have; only a forger gets there
-_MOST_READ = 30  # entries in a row that are read at most
+# The last number of an entry, by the digits that its name may have; only a forger gets there.
+_HIGHEST = 10**9 - 1
+_ENOUGH = 30  # entries in a row, if a deployment that stands is among them
+_MOST_READ = 200  # entries; a journal has more only if somebody fills it
+_MOST_PRUNED = 10  # entries that one deployment deletes
 
 
 @dataclass(frozen=True)
@@ -79,23 +81,29 @@ class Journal:
         """The entries of one library, newest first.
 
         Read are the newest ones down to the first deployment that ended well and moved jobs; with `deep`
-        all that are kept. Raises Denied, NotFound, Unavailable.
+        all that are kept. What is not read although it may matter is told. Raises Denied, NotFound,
+        Unavailable.
         """
         everything = _grouped(self._records.listed())
         ours = everything.get(key_of(distribution), ())
         entries: list[Entry] = []
         unread: list[str] = []
-        for files in ours if deep else ours[:_MOST_READ]:
+        for position, files in enumerate(ours):
+            if not deep and _is_ground(entries, position):
+                break
+            if position == _MOST_READ:
+                left = len(ours) - position
+                unread.append(
+                    f"the journal's {left} oldest entries were not read, they are too many"
+                )
+                break
             try:
                 entry = self._read(files, distribution)
             except (Unusable, Refused, Denied) as error:
                 unread.append(f"the journal's entry {files.id} can't be used: {error}")
                 continue
-            if entry is None:
-                continue
-            entries.append(entry)
-            if not deep and _is_ground(entries):
-                break
+            if entry is not None:
+                entries.append(entry)
         ended = any("end" in files.parts for each in everything.values() for files in each)
         return History(tuple(entries), any_deployment=ended, unread=tuple(unread))
 
@@ -103,7 +111,7 @@ class Journal:
         """The libraries that have entries, by the newest of each that can be used. Raises as `history`."""
         found: set[Distribution] = set()
         for key, entries in _grouped(self._records.listed()).items():
-            named = (self._library_of(one) for one in entries[:_MOST_READ])
+            named = (self._library_of(one) for one in entries[:_ENOUGH])
             found.update(islice((one for one in named if one and key_of(one) == key), 1))
         return tuple(sorted(found))
 
@@ -123,15 +131,18 @@ class Journal:
     def begin(self, entry: Entry) -> None:
         """Write the intent. Nothing may be written anywhere before this returned.
 
-        Raises DeployError (too large, or the place is taken), Denied, NotFound, Refused, Unavailable.
+        Raises DeployError (too large, not to be read back, or the place is taken), Denied, NotFound,
+        Refused, Unavailable.
         """
         content = packed(intent_of(entry))
-        if len(content) > RECORD_LIMIT:
+        objection = self._objection(entry, content)
+        if objection:
             raise fail(
                 FailureReason.JOURNAL_UNUSABLE,
-                f"The plan is too large for the journal: {len(content):,} bytes packed.",
+                f"The plan can't stand in the journal: {objection}.",
                 detail="Nothing was changed: without a complete journal there is no way back.",
-                remedy="Deploy in parts, such as with `policy: exact` and `from-versions`.",
+                remedy="If it is the size, deploy in parts, such as with `policy: exact` and "
+                "`from-versions`. Else please report it, with this message.",
             )
         try:
             self._records.create(f"{_stem(entry)}.intent.json", content)
@@ -143,26 +154,38 @@ class Journal:
                 remedy="Run it again.",
             ) from error
 
+    def _objection(self, entry: Entry, content: bytes) -> str:
+        """Why nobody could go back by what would be written; "" if all is well."""
+        named = _NAME.fullmatch(f"{_stem(entry)}.intent.json")
+        if named is None or int(named["sequence"]) != entry.sequence:
+            return f"its name {_stem(entry)} would not be found again"
+        if len(content) > RECORD_LIMIT:
+            return f"it is too large, {len(content):,} bytes packed"
+        try:
+            again = entry_from(content, entry.distribution, self._root)
+        except Unusable as error:
+            return str(error)
+        return "" if again == replace(entry, ending=None) else "it would be read as something else"
+
     def progress(self, entry: Entry, note: Mapping[str, object]) -> None:
         """Write one more batch: what was done since the last. For people; the jobs tell the truth."""
         self._batches[entry.id] += 1
         name = f"{_stem(entry)}.progress-{self._batches[entry.id]:04d}.json"
-        self._records.create(name, text({"format": FORMAT, **note}))
+        self._records.create(name, text({**note, "format": FORMAT}))
 
     def end(self, entry: Entry, ending: Ending, note: Mapping[str, object]) -> None:
         """Write how it ended; a second end changes nothing."""
-        document = {"format": FORMAT, "ending": ending.value, **note}
+        document = {**note, "format": FORMAT, "ending": ending.value}
         try:
             self._records.create(f"{_stem(entry)}.end.json", text(document))
         except AlreadyExists:
             return
 
     def prune(self, distribution: Distribution) -> None:
-        """Delete the oldest entry if more than `KEPT_ENTRIES` are there; its intent goes last."""
-        for files in _grouped(self._records.listed()).get(key_of(distribution), ())[KEPT_ENTRIES:][
-            -1:
-        ]:
-            for part in sorted(files.parts, reverse=True, key=lambda one: one != "intent"):
+        """Delete entries beyond `KEPT_ENTRIES`, a few at a time: the oldest first, its intent last."""
+        ours = _grouped(self._records.listed()).get(key_of(distribution), ())
+        for files in reversed(ours[KEPT_ENTRIES:][-_MOST_PRUNED:]):
+            for part in sorted(files.parts, key=lambda one: one == "intent"):
                 self._records.delete(files.parts[part].path.rsplit("/", 1)[-1])
 
     def _library_of(self, files: _Files) -> Distribution | None:
@@ -190,7 +213,7 @@ def key_of(distribution: Distribution) -> str:
     """What the names of a library's own files begin with: readable, and different for each library."""
     whole = f"{distribution.kind.value}/{distribution.name}/{distribution.classifier}"
     readable = re.sub(r"[^a-z0-9]+", "-", distribution.name.lower()).strip("-")[:48] or "library"
-    return f"{readable}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    return f"{readable}-{hashlib.sha256(whole.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def id_for(sequence: int, stamp: str, chance: str) -> str:
@@ -198,9 +221,11 @@ def id_for(sequence: int, stamp: str, chance: str) -> str:
     return f"{sequence:06d}-{stamp}-{chance}"
 
 
-def _is_ground(entries: list[Entry]) -> bool:
+def _is_ground(entries: list[Entry], looked_at: int) -> bool:
     """Whether nothing older matters for the next deployment, or for going back to `previous`."""
-    return bool(History(tuple(entries)).standing()) and entries[-1].finished
+    if not History(tuple(entries)).standing():
+        return False
+    return entries[-1].finished or looked_at >= _ENOUGH
 
 
 def _stem(entry: Entry) -> str:

@@ -163,7 +163,7 @@ def _step(written: object) -> Step:
             [(field, value)] = written.items()
             if field in KEY_FIELDS.values() and isinstance(value, str):
                 return Keyed(field, value)
-    raise ValueError(f"{written!r} is no step of a place")
+    raise ValueError("a step of a place is a name, a position or an element's key")
 
 
 def _descend(node: object, step: Step) -> tuple[str | int, object]:
