@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,6 +21,13 @@ from deployer.context import RunContext
 from deployer.contract import INPUTS, Input, InputType, Mode
 from deployer.errors import ExitCode
 
+# What argparse quotes of the arguments, in the forms of its messages.
+_VALUE = re.compile(
+    r"(?P<what>invalid choice|invalid \w+ value|ignored explicit argument):? .*?(?= \(choose|$)",
+    re.S,
+)
+_OPTION = re.compile(r"--?[\w-]{1,60}", re.ASCII)
+_SHOWN = 60
 OLD_MODES = {"upload-and-update": Mode.DEPLOY, "upload_and_update": Mode.DEPLOY}
 
 
@@ -43,30 +51,41 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, with the nearest name for an option or mode that there is not."""
+    """argparse, with the nearest name for an option or mode that there is not.
+
+    Values are not quoted: what was given in the wrong place, or behind a misspelt name, may be a secret.
+    """
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and end with the exit code of invalid input."""
-        self.exit(ExitCode.INVALID, f"{self.prog}: {message}{self._hint(message)}\n")
+        said = _VALUE.sub(r"\g<what>", message)
+        self.exit(ExitCode.INVALID, f"{self.prog}: {said}{self._hint(message)}\n")
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
         """As argparse does, but an unknown option is told with the nearest one there is."""
         parsed, rest = self.parse_known_args(args, namespace)
-        unknown = [one for one in rest if one.startswith("-")]
+        unknown = [one.partition("=")[0] for one in rest if one.startswith("-")]
+        if unknown:
+            self.error(f"there is no option {' '.join(map(_on_one_line, unknown))}")
         if rest:
-            self.error(f"there is no option {' '.join(unknown or rest)}")
+            self.error(f"{len(rest)} more than the mode; every option begins with --")
         return parsed
 
     def _hint(self, message: str) -> str:
-        words = [word.strip("'\",:").split("=")[0] for word in message.split()]
+        words = [word.strip("'\",:()").split("=")[0] for word in message.split()]
         known = [*_option_names(), *(mode.value for mode in Mode), "sandbox"]
         for word in words:
             near = difflib.get_close_matches(word, known, n=1, cutoff=0.75)
             if near and word not in known:
                 return f"; did you mean {near[0]}?"
         return ". See spark-deploy --help."
+
+
+def _on_one_line(option: str) -> str:
+    """An option as it was given, unless it holds what a terminal or the runner could take for an order."""
+    return option if _OPTION.fullmatch(option) else ascii(option[:_SHOWN])
 
 
 def _option_names() -> list[str]:

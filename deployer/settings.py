@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from deployer.approval import Approval, parse_approval
 from deployer.contract import INPUTS, Input, InputType, Mode, input_named
@@ -212,7 +212,7 @@ class _Reader:
         for text in filter(None, (part.strip() for part in self.text(name).split(","))):
             try:
                 found.add(Version(text))
-            except InvalidVersion:
+            except ValueError:  # InvalidVersion is one, and so are numbers of thousands of digits
                 self._wrong(input_named(name), text, "It takes PEP 440 versions, such as `1.4.0`.")
         return frozenset(found)
 
