@@ -431,6 +431,40 @@ def test_a_newer_version_over_half_a_deployment_is_taken_back_step_by_step(stage
     assert settings_of(stage) == before
 
 
+def test_a_rollback_over_half_a_deployment_and_a_whole_one_takes_every_job_back(
+    stage: Stage,
+) -> None:
+    stage.publish("1.3.0")
+    jobs = [stage.job(path("1.3.0")) for _ in range(20)]
+    before = settings_of(stage)
+    stage.build("1.4.0")
+    stage.deploy(keep="9")
+    stage.build("1.5.0")
+    stage.deploy_with(lambda: None, stopped=lambda: any_moved(stage, jobs))
+    assert {"1.4.0", "1.5.0"} == {version for job in jobs for version in stage.version_of(job)}
+    ended = rollback(stage, to="1.3.0")
+    assert (ended.code, ended.moved, ended.reasons) == (0, set(jobs), {})
+    assert settings_of(stage) == before
+
+
+@pytest.mark.parametrize("to", ["1.3.0", "1.4.0", "1.5.0"])
+def test_after_half_a_rollback_every_goal_is_still_reached_by_all_jobs(
+    stage: Stage, to: str
+) -> None:
+    stage.publish("1.3.0")
+    jobs = [stage.job(path("1.3.0")) for _ in range(3)]
+    for version in ("1.4.0", "1.5.0"):
+        stage.build(version)
+        stage.deploy(keep="9")
+    user = stage.workspace.options.user
+    stage.workspace.deny(user, jobs[0], keep="CAN_VIEW")
+    assert rollback(stage).code == 1
+    assert [stage.version_of(job) for job in jobs] == [["1.5.0"], ["1.4.0"], ["1.4.0"]]
+    stage.workspace.deny(user, jobs[0], keep="IS_OWNER")
+    assert rollback(stage, to=to).code == 0
+    assert [stage.version_of(job) for job in jobs] == [[to]] * 3
+
+
 def test_clusters_are_not_rolled_back_and_told(stage: Stage) -> None:
     stage.publish("1.4.0")
     job = stage.job(path("1.4.0"))

@@ -6,9 +6,18 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from deployer.jobs.places import Keyed, Place, PlaceGone, elements, replaced, strings
+from deployer.jobs.places import (
+    KEY_FIELDS,
+    Keyed,
+    Place,
+    PlaceGone,
+    elements,
+    replaced,
+    strings,
+)
 from tests.job_settings import Settings, any_settings, job_settings
 
 SETTINGS: Settings = {
@@ -112,3 +121,99 @@ def test_every_string_is_found_once_in_document_order_and_can_be_replaced(
 def test_two_places_never_share_a_spelling(made: Settings) -> None:
     places = [place for place, _ in strings(made)]
     assert len({str(place) for place in places}) == len(places)
+
+
+# ── As JSON ──────────────────────────────────────────────────────────────────────────────────────
+
+_any_text = st.text(st.characters(exclude_categories=()))  # also lone surrogates, as JSON may have
+_steps = st.one_of(
+    _any_text,
+    st.integers(min_value=0),
+    st.builds(Keyed, st.sampled_from(sorted(KEY_FIELDS.values())), _any_text),
+)
+places = st.builds(Place, st.lists(_steps, min_size=1).map(tuple))
+_no_steps: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.floats(),
+    st.integers(max_value=-1),
+    st.lists(_any_text),
+    st.dictionaries(_any_text, _any_text, max_size=3).filter(lambda one: not _is_key(one)),
+    st.dictionaries(st.sampled_from(["task_key", "environment_key"]), st.integers(), min_size=1),
+    st.just({"task_key": "a", "environment_key": "b"}),
+)
+any_json: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), _any_text, places.map(Place.to_json)
+    ),
+    lambda inner: st.lists(inner) | st.dictionaries(_any_text | st.just("task_key"), inner),
+)
+
+
+def _is_key(one: dict[str, str]) -> bool:
+    return len(one) == 1 and set(one) <= set(KEY_FIELDS.values())
+
+
+@given(places)
+@example(Place(("tasks", Keyed("task_key", "\ud800\n"), 10**40, "")))
+def test_a_place_comes_back_from_json_as_it_was(place: Place) -> None:
+    assert Place.from_json(place.to_json()) == place
+    assert hash(Place.from_json(place.to_json())) == hash(place)
+
+
+@settings(deadline=None)
+@given(any_settings)
+def test_every_place_of_any_settings_comes_back_from_the_text_of_its_json(
+    anything: Settings,
+) -> None:
+    for place, _ in strings(anything):
+        assert Place.from_json(json.loads(json.dumps(place.to_json()))) == place
+
+
+@given(st.lists(_steps), _no_steps, st.lists(_steps))
+def test_one_step_that_is_none_spoils_the_place(before: Any, wrong: Any, after: Any) -> None:
+    whole = Place((*before, 0, *after)).to_json()
+    whole[len(before)] = wrong
+    with pytest.raises(ValueError, match="a step of a place is"):
+        Place.from_json(whole)
+
+
+@settings(deadline=None)
+@given(any_json)
+def test_any_json_is_a_place_that_is_written_the_same_or_refused(anything: Any) -> None:
+    try:
+        place = Place.from_json(anything)
+    except ValueError:
+        return
+    assert place.to_json() == anything
+
+
+def deep(depth: int) -> list[Any]:
+    nested: list[Any] = []
+    for _ in range(depth):
+        nested = [nested]
+    return nested
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        deep(10_000),
+        [{"task_key": deep(10_000)}],
+        ["x", "y" * 10_000_000, None],
+        [],
+        (),
+        "tasks",
+        {"task_key": "a"},
+        [True],
+        [1.0],
+        [{"path": "a"}],
+        [{}],
+        [b"tasks"],
+    ],
+    ids=range(12),
+)
+def test_what_is_no_place_is_refused_in_a_short_sentence(steps: object) -> None:
+    with pytest.raises(ValueError, match=r"a place is|a step of a place is") as refused:
+        Place.from_json(steps)
+    assert len(str(refused.value)) < 100

@@ -45,6 +45,25 @@ def test_a_string_that_somebody_else_wrote_stays_and_is_told() -> None:
     assert NEW in stays.note
 
 
+def test_a_string_that_the_last_run_may_not_have_reached_goes_back_from_where_it_stands() -> None:
+    between = f"{ROOT}/{wheel('1.3.0')}"
+    undo = UndoJob(7, "nightly", (Undo(PLACE, NEW, OLD, unmoved=between),))
+    for stands in (NEW, between):
+        found = judge_undo(ORDER, undo, "nightly", job_with(stands))
+        assert found.rewire is not None
+        assert found.rewire.changes[0].before == stands
+        assert found.rewire.applied_to(job_with(stands)) == job_with(OLD)
+    (stays,) = judge_undo(ORDER, undo, "nightly", job_with(f"{between}x")).untouched
+    assert stays.reason is Reason.CHANGED_SINCE
+
+
+def test_where_the_last_run_may_not_have_reached_only_the_reference_may_differ_too() -> None:
+    theirs = f"{ROOT}/other_library-1.0-py3-none-any.whl"
+    undo = UndoJob(7, "nightly", (Undo(PLACE, NEW, OLD, unmoved=theirs),))
+    found = judge_undo(ORDER, undo, "nightly", job_with(theirs))
+    assert (found.rewire, found.untouched[0].reason) == (None, Reason.NOT_AS_RECORDED)
+
+
 def test_a_place_that_is_gone_stays_gone() -> None:
     (stays,) = judged({"name": "nightly", "tasks": []}).untouched
     assert (stays.reason, stays.note) == (Reason.CHANGED_SINCE, "the place is gone")
