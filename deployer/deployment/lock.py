@@ -50,7 +50,7 @@ class Held(Exception):
 
 
 class Contended(Exception):
-    """No holder can be agreed on: exclusive create is not exclusive here."""
+    """No holder can be agreed on: what we write is written over, or not shown."""
 
 
 class Lock:
