@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from deployer.jobs.places import Place
 from deployer.library.model import Distribution, Kind
@@ -27,6 +27,7 @@ _UNPACKED = (
     32 * 1024 * 1024
 )  # bytes; about 80,000 strings, and JSON takes up to 20 times that in memory
 _LONGEST_TEXT = 1024 * 1024  # characters of one string of a job
+_LONGEST_VERSION = 255  # characters: it stands in a file's name
 _HIGHEST = 2**63 - 1  # of every number
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -177,11 +178,13 @@ def _is_below(path: str, root: str) -> bool:
 def _version(written: object) -> str:
     """A version as `str` of one spells it."""
     try:
-        if isinstance(written, str) and str(Version(written)) == written:
-            return written
-    except ValueError:  # also for more digits than Python reads
-        pass
-    raise Unusable("one of its versions is none")
+        if not isinstance(written, str) or len(written) > _LONGEST_VERSION:
+            raise Unusable("one of its versions is no text, or too long")
+        if str(Version(written)) != written:
+            raise Unusable("one of its versions is spelled in another way than we do")
+    except InvalidVersion as error:
+        raise Unusable("one of its versions is none") from error
+    return written
 
 
 def _sha256(document: Mapping[str, object], name: str) -> str:
