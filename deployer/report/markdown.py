@@ -22,9 +22,9 @@ _ZERO_WIDTH = "&#8203;"
 _SHORTEST_COMMIT = 7  # digits
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;"}
 # What GitHub makes active needs no end of a word before it: `_www.` is a link, too, whatever stands behind
-# the dot, for browsers leave what has no width out of an address. Commits are 7 to 40
-# digits of hexadecimal that are a word of their own; numbers, and the ends of versions and of deployments'
-# ids, stay as they are, because people copy them.
+# the dot (fact 39), and browsers leave what has no width out of an address. Commits are 7 to 40 digits of
+# hexadecimal that are a word of their own; numbers, and the ends of versions and of deployments' ids, stay
+# as they are, because people copy them.
 _MARKUP = re.compile(
     r"(?P<active>@|\#|:(?=//)|:(?=(?:[a-z][\w+-]*|[+-]1|100|1234)(?::|$))|GH-(?=\d)|www(?=\.))"
     r"|(?<![\w.+-])(?P<commit>(?=[0-9]*[a-f])[0-9a-f]{7,40})(?![0-9a-z])"

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from deployer import pipeline
 from deployer.checks.steps import Checked
-from deployer.contract import Mode
+from deployer.context import RunContext
+from deployer.contract import OUTPUTS, Mode
+from deployer.delivery import Streams
 from deployer.deployment.clusters import Waiting
 from deployer.deployment.ports import (
     AlreadyExists,
@@ -25,6 +27,7 @@ from deployer.deployment.ports import (
 )
 from deployer.doors import Doors
 from deployer.errors import DeployError, FailureReason
+from deployer.main import perform
 from deployer.narrators import TerminalNarrator
 from deployer.platforms.databricks.folder_store import FolderStore
 from deployer.platforms.databricks.workspace import DatabricksWorkspace
@@ -45,6 +48,7 @@ from tests.contract.hostile_api import (
     mishaps,
     workspace_of,
 )
+from tests.contract.runner_files import Runner, read_key_values, read_summary
 from tests.unit.databricks.clock import Clock
 from tests.wheels import make_wheel, write_wheel
 
@@ -182,3 +186,42 @@ def test_no_answer_of_a_workspace_is_a_bug_of_ours(
     assert to_json(report)
     assert to_outputs(report, report_path="", wheel_path="")
     assert len(api.asked) < 3_000
+
+
+@pytest.mark.parametrize("mode", [Mode.PLAN, Mode.STATUS])
+@settings(hostile, max_examples=8)
+@given(prepared=answers, trouble=mishaps)
+def test_names_of_a_workspace_become_no_path_and_no_order_here(
+    tmp_path_factory: pytest.TempPathFactory, mode: Mode, prepared: Any, trouble: Any
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    write_wheel(folder, make_wheel("sales-metrics", "1.4.0"))
+    before = set(folder.parent.rglob("*"))
+    environ = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+        "RUNNER_TEMP": str(folder / "temp"),
+    }
+    context = RunContext.from_environ(environ, cwd=folder, temp=folder)
+    stdout, stderr = io.StringIO(), io.StringIO()
+    texts = {"mode": mode.value, "wheel": "*.whl", "root": ROOT, "log-level": "debug"}
+    api = Prepared(prepared, trouble, known=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "deployer.platforms.databricks.connect.connect", lambda **_: workspace_of(api)
+        )
+        perform(texts, environ=environ, context=context, streams=Streams(stdout, stderr))
+    made = {path.relative_to(folder).as_posix() for path in set(folder.parent.rglob("*")) - before}
+    assert made == {
+        "output",
+        "summary",
+        "temp",
+        "temp/spark-deploy",
+        "temp/spark-deploy/report.json",
+    }
+    orders = Runner(loose=True).read(stdout.getvalue()).commands
+    assert {one.name for one in orders} <= {"group", "endgroup", "error", "warning", "notice"}
+    assert Runner(loose=True).read(stderr.getvalue()).commands == []
+    assert set(read_key_values(folder / "output")) == {one.name for one in OUTPUTS}
+    assert read_summary(folder / "summary")
