@@ -232,7 +232,11 @@ class _NoLimits(Limits):
         super().__init__(sleep=lambda seconds: None)
 
 
-def _workspace(ask: Ask, gate: Gate) -> DatabricksWorkspace:
+def _workspace(ask: Ask, gate: Gate, stopped: Callable[[], bool]) -> DatabricksWorkspace:
+    def proceed() -> None:
+        if stopped():
+            raise Interrupted
+
     credentials = {"Authorization": f"Bearer {ask.token}"}
     transport = _Gated(ask.url, lambda: credentials, {}, ask.read_timeout_s)
     transport.gate = gate
@@ -241,6 +245,7 @@ def _workspace(ask: Ask, gate: Gate) -> DatabricksWorkspace:
         policy=RetryPolicy(budget_s=ask.budget_s, base_s=0.002, cap_s=0.01),
         limits=_NoLimits(),
         sleep=lambda seconds: time.sleep(min(seconds, 0.01)),
+        proceed=proceed,
     )
     return DatabricksWorkspace(client, credential=lambda: Credential("pat"))
 
@@ -266,9 +271,11 @@ def act(
 
     def pause(seconds: float) -> None:
         on_wait()
+        if stopped():
+            raise Interrupted
         time.sleep(min(seconds, 0.02))
 
-    workspace = _workspace(ask, gate or Gate())
+    workspace = _workspace(ask, gate or Gate(), stopped)
     doors = Doors(
         workspace_folder=ask.folder,
         connect=lambda _: workspace,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import pytest
 
 _PROPERTY = "faults"
+MET = "met"
+"""The property whose texts are told at the end: how runs that met ended, and what the model did."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +40,27 @@ def tell(request: pytest.FixtureRequest) -> Tell:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The matrix, and its sums. Reports of other workers bring their properties along."""
-    counts = [
-        Count(*value)
+    counts = [Count(*value) for value in _told(terminalreporter, _PROPERTY)]
+    if counts:
+        terminalreporter.section("every call, every fault")
+        for line in _table(sorted(counts, key=lambda one: (one.what, one.trouble))):
+            terminalreporter.write_line(line)
+    met = sorted(_told(terminalreporter, MET))
+    if met:
+        terminalreporter.section("runs that met each other, and the model")
+        for line in met:
+            terminalreporter.write_line(str(line))
+
+
+def _told(terminalreporter: pytest.TerminalReporter, property_name: str) -> list[Any]:
+    return [
+        value
         for reports in terminalreporter.stats.values()
         for report in reports
         if getattr(report, "when", "") == "call"
         for name, value in report.user_properties
-        if name == _PROPERTY
+        if name == property_name
     ]
-    if not counts:
-        return
-    terminalreporter.section("every call, every fault")
-    for line in _table(sorted(counts, key=lambda one: (one.what, one.trouble))):
-        terminalreporter.write_line(line)
 
 
 def _table(counts: list[Count]) -> list[str]:

@@ -37,10 +37,14 @@ def names_in(settings: Settings) -> set[str]:
 
 @dataclass
 class Promises:
-    """Called after each write; raises Broken. Programs and people may come from any thread."""
+    """Called after each write; raises Broken. Programs and people may come from any thread.
+
+    `needed` are files that something else than jobs uses, such as runs.
+    """
 
     workspace: Sandbox
     writes: int = 0
+    needed: set[str] = field(default_factory=set)
     _frames: defaultdict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     _stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _missing: set[str] = field(default_factory=set)
@@ -98,6 +102,8 @@ class Promises:
                 yield f"job {job_id} names {path}, which is not there"
 
     def _of_files(self) -> Iterable[str]:
+        for path in sorted(self.needed - self.workspace.files().keys()):
+            yield f"{path} is gone, and a run uses it"
         before, self._stamps = self._stamps, self._published()
         for path, stamp in self._stamps.items():
             if before.get(path, stamp) != stamp:

@@ -23,6 +23,7 @@ from deployer.deployment.holding import Taken
 from deployer.platforms.databricks.transport import Call
 from deployer.report.model import Outcome, Report
 from tests.reliability.actors import Beside, Counting, Gate, Once, act, the_call, writes_a_job
+from tests.reliability.conftest import MET
 from tests.reliability.extent import EVERYTHING, slice_of
 from tests.reliability.promises import Promises, names_in
 from tests.reliability.scenario import (
@@ -179,7 +180,8 @@ def test_two_runs_end_as_if_one_came_after_the_other(
     numbers = range(1, _calls_of(outer) + 1)
     shift = _PAIRS.index((outer, inner))
     met = Counter(_inside(outer, inner, one) for one in slice_of(numbers, 3, shift=shift))
-    record_property("races", f"{outer} / {inner}: {dict(met)}")
+    told = ", ".join(f"{count} {a} and {b}" for (a, b), count in sorted(met.items()))
+    record_property(MET, f"one {outer}, meanwhile one {inner}: {told}")
 
 
 # ── Two runs side by side ────────────────────────────────────────────────────────────────────────

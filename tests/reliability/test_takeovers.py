@@ -28,6 +28,7 @@ from tests.reliability.actors import (
     writes_a_job,
 )
 from tests.reliability.clocks import Clock
+from tests.reliability.conftest import MET
 from tests.reliability.extent import slice_of
 from tests.reliability.promises import Promises
 from tests.reliability.scenario import (
@@ -148,7 +149,8 @@ def test_a_run_that_was_taken_over_at_any_call_writes_nothing_more(
             again = one.run(one.ask(deploys(NEWER), who=replace(SECOND, run="later")))
             assert again.outcome in _DONE, (number, again.failure)
             assert all(versions(one)[job_id] == {NEWER} for job_id in MOVING), number
-    record_property("takeovers", f"{first} / {second}: {dict(ends)}")
+    told = ", ".join(f"{count} {end}" for end, count in sorted(ends.items()))
+    record_property(MET, f"one {first} and hangs, one {second}: the first ended {told}")
 
 
 def _writes_the_intent(call: Call) -> bool:
