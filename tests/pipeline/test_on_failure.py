@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from typing import Any
 
 import pytest
@@ -139,10 +140,13 @@ def test_who_may_not_edit_a_job_knows_before_and_moves_the_others(stage: Stage) 
 def test_a_job_that_somebody_edited_after_it_moved_stays_and_is_told(ready: Stage) -> None:
     """Between its move and its way back: then it is theirs."""
     edited: list[int] = []
+    alone = threading.Lock()  # several jobs move at once, and one of them is edited
 
     def somebody_edits(call: Any) -> None:
-        if call.path.endswith("/jobs/update") and not edited:
-            (job,) = list(on_new(ready))[:1]
+        with alone:
+            if edited or not call.path.endswith("/jobs/update"):
+                return
+            job = min(on_new(ready))
             edited.append(job)
             settings = copy.deepcopy(ready.workspace.job(job))
             settings["tasks"][0]["libraries"][0]["whl"] = path("1.4.9")
@@ -164,10 +168,13 @@ def test_a_job_that_somebody_edited_after_it_moved_stays_and_is_told(ready: Stag
 
 def test_a_job_that_can_t_be_moved_back_is_told_and_runnable(ready: Stage) -> None:
     stuck: list[int] = []
+    alone = threading.Lock()
 
     def somebody_denies(call: Any) -> None:
-        if call.path.endswith("/jobs/update") and not stuck:
-            (job,) = list(on_new(ready))[:1]
+        with alone:
+            if stuck or not call.path.endswith("/jobs/update"):
+                return
+            job = min(on_new(ready))
             stuck.append(job)
             ready.workspace.deny(ready.workspace.options.user, job, keep="CAN_VIEW")
 
