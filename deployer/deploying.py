@@ -49,7 +49,7 @@ class Deployment:
     def carry_out(self, approved: Approval) -> Outcome:
         """Do what the plan says. Raises DeployError, Interrupted, LockLost."""
         draft, plan = self.draft, self.planned.plan
-        going = frozenset(path for path in self.planned.going if approved.allows(path))
+        going = self.planned.going_by(approved)
         entry = started(self.doors, self.scene.journal, draft, self._entry(going))
         waiting = [Applied(one, State.PENDING) for one in plan.rewires]
         draft.note_applied(entry.id, waiting, uploaded=False)
@@ -64,8 +64,7 @@ class Deployment:
             draft.note_applied(entry.id, waiting, uploaded=plan.upload)
             work = Work(draft, self.doors, scene, self.planned, self.lock, trail)
             removed = self._change(work, going)
-        changed = plan.upload or plan.rewires or plan.clusters or removed
-        return Outcome.SUCCEEDED if changed else Outcome.NOTHING_TO_DO
+        return Outcome.SUCCEEDED if plan.changes or removed else Outcome.NOTHING_TO_DO
 
     def _change(self, work: Work, going: frozenset[str]) -> bool:
         """Everything but the upload; whether something was removed."""

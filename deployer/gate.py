@@ -13,6 +13,7 @@ from pathlib import Path
 from deployer.approval import Approval, approval_of, parse_approval
 from deployer.errors import FailureReason, fail
 from deployer.plan.difference import ApprovedPlan, approved_plan, differences
+from deployer.plan.history import History
 from deployer.plan.model import Plan
 from deployer.settings import Settings
 
@@ -20,17 +21,18 @@ _LARGEST = 100 * 1024 * 1024  # bytes of a report; 10,000 jobs have some 20 MB
 
 
 def approved(
-    settings: Settings, folder: Path, plan: Plan, removals: Iterable[str] = ()
+    settings: Settings, folder: Path, plan: Plan, history: History, removals: Iterable[str] = ()
 ) -> Approval:
     """What may be done: what was approved, or all of the plan where no approval is asked for.
 
-    Raises DeployError (PLAN_CHANGED; INVALID_INPUT for an approved plan that is none).
+    Whoever re-runs a workflow whose approved plan was carried out finds it done, not refused. Raises
+    DeployError (PLAN_CHANGED; INVALID_INPUT for an approved plan that is none).
     """
     kept, named = _kept(settings, folder)
     expected = settings.approval or named
     if expected is None:
         return approval_of(plan.digest, removals)
-    if expected.digest == plan.digest:
+    if expected.digest == plan.digest or _is_done(expected, plan, history):
         return expected
     told = f"Approved: {expected.digest}. Now: {plan.digest}."
     same = kept is not None and named is not None and named.digest == expected.digest
@@ -43,6 +45,13 @@ def approved(
         remedy="Read the new plan in the report, and approve its digest."
         + ("" if kept else _HOW_TO_SEE),
     )
+
+
+def _is_done(expected: Approval, plan: Plan, history: History) -> bool:
+    """Whether the last thing that was done is what was approved, and nothing is left to change."""
+    last = history.entries[0] if history.entries else None
+    done = last is not None and last.finished and last.digest == expected.digest
+    return done and not plan.changes
 
 
 _HOW_TO_SEE = (

@@ -94,20 +94,19 @@ def _plan(draft: Draft, doors: Doors) -> Outcome:
     scene = survey(draft, doors)
     warn_if_locked(draft, scene)
     plan = planned(draft, scene)
-    changes = plan.plan.upload or plan.plan.rewires or plan.plan.clusters or plan.going
-    return Outcome.SUCCEEDED if changes else Outcome.NOTHING_TO_DO
+    return Outcome.SUCCEEDED if plan.plan.changes or plan.going else Outcome.NOTHING_TO_DO
 
 
 def _deploy(draft: Draft, doors: Doors) -> Outcome:
     scene = survey(draft, doors)
     plan, allowed = _approved(draft, doors, scene)
-    if not plan.has_work:
+    if not plan.has_work(allowed):
         return _nothing_to_do(draft)
     with held(draft, doors, scene.lock, f"{scene.order.library.display_name} in its root") as lock:
         if lock.taken.number != scene.lock_number + 1:  # somebody else deployed since we looked
             scene = survey_again(draft, scene)
             plan, allowed = _approved(draft, doors, scene)
-            if not plan.has_work:
+            if not plan.has_work(allowed):
                 return _nothing_to_do(draft)
         return Deployment(draft, doors, scene, plan, lock).carry_out(allowed)
 
@@ -115,7 +114,8 @@ def _deploy(draft: Draft, doors: Doors) -> Outcome:
 def _approved(draft: Draft, doors: Doors, scene: Scene) -> tuple[Planned, Approval]:
     """The plan of what was seen, and what of it may be done."""
     plan = planned(draft, scene)
-    return plan, approved(draft.settings, doors.workspace_folder, plan.plan, plan.going)
+    folder = doors.workspace_folder
+    return plan, approved(draft.settings, folder, plan.plan, scene.history, plan.going)
 
 
 def _nothing_to_do(draft: Draft) -> Outcome:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from deployer.advice import tell_elsewhere, warn_if_unknown, warn_of_clusters, warn_of_first
+from deployer.approval import Approval
 from deployer.deployment.elsewhere import Elsewhere
 from deployer.deployment.ports import Store, StoredFile, Workspace
 from deployer.deployment.scan import Scan
@@ -58,11 +59,13 @@ class Planned:
             return frozenset()
         return frozenset(one.stored.path for one in self.verdicts if one.goes)
 
-    @property
-    def has_work(self) -> bool:
+    def going_by(self, approved: Approval) -> frozenset[str]:
+        """The paths of the files that go, of those that were approved."""
+        return frozenset(path for path in self.going if approved.allows(path))
+
+    def has_work(self, approved: Approval) -> bool:
         """Whether there is anything to do, and be it to close the journal of an unfinished run."""
-        plan = self.plan
-        return bool(plan.upload or plan.rewires or plan.clusters or self.going or self.carries)
+        return bool(self.plan.changes or self.carries or self.going_by(approved))
 
 
 def planned(draft: Draft, scene: Scene) -> Planned:

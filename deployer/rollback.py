@@ -83,7 +83,7 @@ def roll_back(draft: Draft, doors: Doors) -> Outcome:
             writer.check()
 
         way = _way(ground)
-        approved(draft.settings, doors.workspace_folder, way.plan)
+        approved(draft.settings, doors.workspace_folder, way.plan, way.history)
         draft.note_applied("", (), uploaded=False)
         if not way.plan.rewires and way.history.unfinished_rollback() is None:
             _fail_if_no_way(way.plan)

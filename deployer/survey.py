@@ -37,9 +37,7 @@ from deployer.errors import DeployError, FailureReason, Problem, fail, gather, r
 from deployer.library.model import Library
 from deployer.locking import library_lock
 from deployer.obtain import built_library, given_library
-from deployer.plan.history import (
-    History,
-)
+from deployer.plan.history import Action, Ending, History
 from deployer.plan.planner import Order, asks_for_runtimes, names_library
 from deployer.plan.policy import Policy, Rule
 from deployer.plan.retention import Users
@@ -195,11 +193,17 @@ def _is_our_leftover(
 ) -> bool:
     """Whether other bytes in the place of our file may be replaced (design.md, rule 2).
 
-    Only those that an unfinished deployment had announced, that no other deployment names, and that
-    nothing uses as far as everything can be seen.
+    Only those that a deployment had announced that was killed or cancelled and not taken back since,
+    that no other entry names, and that nothing uses as far as everything can be seen.
     """
     named = [one for one in history.entries if one.path == path]
-    announced = bool(named) and all(one.ending is None and not one.finished for one in named)
+    undone = {taken_back for one in history.entries for taken_back in one.undoes}
+    announced = bool(named) and all(
+        one.action is Action.DEPLOY
+        and one.ending in {None, Ending.CANCELLED}
+        and one.id not in undone
+        for one in named
+    )
     in_place = any(one.path == path for one in files)
     used = users.by_file.get(path.rsplit("/", 1)[-1])
     return in_place and announced and not used and not users.blind

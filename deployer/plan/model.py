@@ -120,3 +120,8 @@ class Plan:
     untouched: tuple[Untouched, ...]
     digest: str
     clusters: tuple[ClusterChange, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything but removals would be done."""
+        return bool(self.upload or self.rewires or self.clusters)

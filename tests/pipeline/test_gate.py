@@ -77,12 +77,34 @@ def test_what_changed_between_the_two_runs_refuses_the_second(ready: Stage) -> N
     assert ready.version_of(late) == ["1.4.0"]
 
 
-def test_when_it_is_done_the_approval_has_nothing_left_to_allow(ready: Stage) -> None:
+def test_when_it_is_done_a_second_run_of_the_same_job_has_nothing_to_do(ready: Stage) -> None:
+    approved = ready.plan(cleanup="false").outputs["plan-digest"]
+    assert ready.deploy(expected_plan_digest=approved).code == 0
+    calls = len(ready.workspace.calls())
+    again = ready.deploy(expected_plan_digest=approved)
+    assert (again.code, again.document["outcome"]) == (0, "nothing-to-do")
+    assert {one.method for one in ready.workspace.calls()[calls:]} <= {"GET", "HEAD"}
+    assert "1.3.0" in ready.stored()  # its removal was not approved
+
+
+@pytest.mark.parametrize("changed", ["a job came", "it was taken back", "another came since"])
+def test_when_it_is_done_the_approval_allows_nothing_else(ready: Stage, changed: str) -> None:
     approved = ready.plan().outputs["plan-digest"]
     assert ready.deploy(expected_plan_digest=approved).code == 0
+    if changed == "a job came":
+        ready.job(path("1.4.0"), name="late")
+    elif changed == "it was taken back":
+        assert ready.run("rollback", None, root=ROOT).code == 0
+        assert ready.run("rollback", None, root=ROOT, expected_plan_digest=approved).code == 3
+        ready.job(path("1.4.0"), name="late")
+    else:
+        ready.build("1.6.0")
+        assert ready.deploy().code == 0
+    before = ready.workspace.jobs()
     again = ready.deploy(expected_plan_digest=approved)
     assert (again.code, again.outputs["failure-reason"]) == (3, "plan-changed")
     assert again.document["deployment"] is None
+    assert ready.workspace.jobs() == before
 
 
 # ── What differs ─────────────────────────────────────────────────────────────────────────────────

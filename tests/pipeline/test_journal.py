@@ -251,11 +251,13 @@ def test_another_version_carries_nothing(ready: Stage) -> None:
     assert entries(ready)[0].carries == ()
 
 
-def test_our_own_unfinished_upload_may_be_replaced_by_other_bytes(ready: Stage) -> None:
+@pytest.mark.parametrize("how", ["killed", "cancelled"])
+def test_our_own_unfinished_upload_may_be_replaced_by_other_bytes(ready: Stage, how: str) -> None:
     before = ready.workspace.jobs()
     report = ready.deploy_with(lambda: None, stopped=lambda: "1.5.0" in ready.stored())
     assert report.deployment is not None
-    without_an_end(ready, report.deployment.id)
+    if how == "killed":
+        without_an_end(ready, report.deployment.id)
     assert ready.workspace.jobs() == before
     wheel = ready.build("1.5.0", files={"retail_metrics/__init__.py": "OTHER = 1\n"})
     ended = ready.deploy()
@@ -270,6 +272,24 @@ def test_an_unfinished_upload_that_something_uses_is_not_replaced(ready: Stage) 
     without_an_end(ready, report.deployment.id)
     uploaded = ready.workspace.file(path("1.5.0"))
     ready.job(path("1.5.0"), name="was quicker")
+    ready.build("1.5.0", files={"retail_metrics/__init__.py": "OTHER = 1\n"})
+    ended = ready.deploy()
+    assert (ended.code, ended.outputs["failure-reason"]) == (3, "version-exists")
+    assert ready.workspace.file(path("1.5.0")) == uploaded
+
+
+@pytest.mark.parametrize("how", ["finished", "killed", "failed"])
+def test_what_was_in_use_and_was_taken_back_keeps_its_bytes(ready: Stage, how: str) -> None:
+    """Clusters cache a file by its path, so jobs that ran with it could run with either."""
+    if how == "failed":
+        user = ready.workspace.options.user
+        ready.workspace.deny(user, min(ready.workspace.jobs()), keep="CAN_VIEW")
+    deployed = ready.deploy().outputs["deployment-id"]
+    if how == "killed":
+        without_an_end(ready, deployed)
+    if how != "failed":
+        assert ready.run("rollback", None, root=ROOT).code == 0
+    uploaded = ready.workspace.file(path("1.5.0"))
     ready.build("1.5.0", files={"retail_metrics/__init__.py": "OTHER = 1\n"})
     ended = ready.deploy()
     assert (ended.code, ended.outputs["failure-reason"]) == (3, "version-exists")
