@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.calls import CallRecord
 from tests.reliability.cases import ALL, FAST, Slice, case_named
-from tests.reliability.conftest import Count, Tell
+from tests.reliability.counts import Count, Tell
 from tests.reliability.extent import EVERYTHING
 from tests.reliability.matrix import TROUBLES, Cell, Point, Trouble, play, points_in, points_of
 

@@ -16,7 +16,7 @@ import pytest
 from deployer.deployment.claims import Holder
 from deployer.report.model import Report
 from sandbox.faults import Fault, FaultKind
-from tests.reliability.conftest import Count, Tell
+from tests.reliability.counts import Count, Tell
 from tests.reliability.extent import EVERYTHING
 from tests.reliability.guard import Guard
 from tests.reliability.matrix import READS

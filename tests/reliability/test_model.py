@@ -32,7 +32,7 @@ from deployer.report.model import Outcome, Report
 from sandbox.faults import Fault
 from tests.reliability.actors import Counting, Death, Gate, act, the_call
 from tests.reliability.clocks import let_locks_age
-from tests.reliability.conftest import MET
+from tests.reliability.counts import MET
 from tests.reliability.extent import EVERYTHING
 from tests.reliability.memory import Memory, Remembered, strings, with_strings
 from tests.reliability.promises import Promises, names_in

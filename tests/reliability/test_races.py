@@ -23,7 +23,7 @@ from deployer.deployment.holding import Taken
 from deployer.platforms.databricks.transport import Call
 from deployer.report.model import Outcome, Report
 from tests.reliability.actors import Beside, Counting, Gate, Once, act, the_call, writes_a_job
-from tests.reliability.conftest import MET
+from tests.reliability.counts import MET
 from tests.reliability.extent import EVERYTHING, slice_of
 from tests.reliability.promises import Promises, names_in
 from tests.reliability.scenario import (

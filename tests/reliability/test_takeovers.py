@@ -28,7 +28,7 @@ from tests.reliability.actors import (
     writes_a_job,
 )
 from tests.reliability.clocks import Clock
-from tests.reliability.conftest import MET
+from tests.reliability.counts import MET
 from tests.reliability.extent import slice_of
 from tests.reliability.promises import Promises
 from tests.reliability.scenario import (
