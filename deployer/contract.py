@@ -46,6 +46,7 @@ class Input:
     default: str = ""
     choices: tuple[str, ...] = ()
     in_file: bool = False  # may also stand in spark-deploy.yml, as `file_key`
+    only_in_action: str = ""  # the action's default, where that of the command line is another
     since: str = "0.1.0"
 
     @property
@@ -60,7 +61,7 @@ class Input:
         The runner hands over a default as if somebody had given it, and what is given overrides the
         file. So an input that may stand in the file has none there; `settings` knows it.
         """
-        return "" if self.in_file else self.default
+        return "" if self.in_file else self.only_in_action or self.default
 
 
 @dataclass(frozen=True)

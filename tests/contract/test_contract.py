@@ -40,7 +40,7 @@ DESCRIPTION_LIMIT = 125  # characters; the Marketplace shows no more
 def test_the_action_has_the_inputs_of_the_contract_with_their_defaults_as_strings() -> None:
     """But for inputs of spark-deploy.yml: the runner would hand over their default as if it was given."""
     assert {name: one.get("default", "") for name, one in ACTION["inputs"].items()} == {
-        one.name: "" if one.in_file else one.default for one in INPUTS
+        one.name: "" if one.in_file else one.only_in_action or one.default for one in INPUTS
     }
     assert all(isinstance(one.get("default", ""), str) for one in ACTION["inputs"].values())
 
