@@ -83,6 +83,7 @@ def roll_back(draft: Draft, doors: Doors) -> Outcome:
             writer.check()
 
         way = _way(ground)
+        fence()  # what was read after another run took over tells nothing
         approved(draft.settings, doors.workspace_folder, way.plan, way.history)
         draft.note_applied("", (), uploaded=False)
         if not way.plan.rewires and way.history.unfinished_rollback() is None:

@@ -249,6 +249,29 @@ def test_a_run_that_lost_its_lock_leaves_its_entry_to_the_next_one(ready: Stage)
     assert journal_in(ready.workspace, ROOT).history(WHEEL).entries[0].carries == (newest.id,)
 
 
+def test_a_rollback_that_lost_its_lock_while_it_read_says_that_and_not_what_it_read(
+    ready: Stage,
+) -> None:
+    assert deploy(ready).code == 0
+    job = only_job(ready)
+    lost: list[str] = []
+
+    def somebody_forces(method: str, called: str) -> None:
+        if called.endswith("/jobs/list") and lock_at(ready, WRITER).number() < 0 and not lost:
+            lost.append(called)
+            held = lock_at(ready, LIBRARY).take(wait_s=0, force=True, on_wait=lambda holder: None)
+            ready.workspace.delete_file(path("1.4.0"))
+            time.sleep(0.7)
+            held.release()
+
+    with ready.workspace.before(somebody_forces):
+        ended = ready.run("rollback", None, root=ROOT, lock_expiry="1s")
+    ready.workspace.raise_watched()
+    assert lost
+    assert (ended.code, ended.outputs["failure-reason"]) == (1, "lock-lost")
+    assert ready.version_of(job) == ["1.5.0"]
+
+
 # ── Giving back ──────────────────────────────────────────────────────────────────────────────────
 
 
