@@ -293,6 +293,38 @@ INPUTS: tuple[Input, ...] = (
         in_file=True,
     ),
     Input(
+        "notify",
+        "Of which runs `slack-url`, `teams-url` and `webhook-url` are told: `changes` (runs that changed "
+        "something, and every failure), `failure`, `always` or `off`. Checks and plans of a pull request "
+        "are told only with `always`.",
+        InputType.CHOICE,
+        "changes",
+        ("changes", "failure", "always", "off"),
+    ),
+    Input(
+        "slack-url",
+        "The URL of an incoming webhook of Slack. Whoever has it can post: keep it as a secret.",
+        InputType.SECRET,
+    ),
+    Input(
+        "teams-url",
+        "The URL of a Teams workflow that begins with `When a Teams webhook request is received`. Keep it "
+        "as a secret.",
+        InputType.SECRET,
+    ),
+    Input(
+        "webhook-url",
+        "Where to post a JSON document about the run, signed with `webhook-secret`; see "
+        "docs/notifications.md. Keep it as a secret.",
+        InputType.SECRET,
+    ),
+    Input(
+        "webhook-secret",
+        "The key of that signature (HMAC-SHA256), 16 characters or more. Without it nothing is posted to "
+        "`webhook-url`.",
+        InputType.SECRET,
+    ),
+    Input(
         "log-level",
         "`info`, or `debug` to see why each job was or was not moved.",
         InputType.CHOICE,

@@ -20,6 +20,7 @@ from rich.console import Console
 from deployer.context import RunContext
 from deployer.gh.core import Actions
 from deployer.narrator import Narrator
+from deployer.notify.notifier import Notifier
 from deployer.ownership import adopt, make_folder
 from deployer.redaction import Redactor
 from deployer.report.annotations import Annotation, Level, to_annotations
@@ -109,6 +110,7 @@ class Delivery:
     actions: Actions
     redactor: Redactor
     narrator: Narrator
+    notifier: Notifier | None = None
 
     def deliver(self, report: Report, wanted: str) -> None:
         """Deliver `report`; `wanted` is the input `report-path`.
@@ -134,6 +136,9 @@ class Delivery:
                 self._to_log(report, path)
         with self._alone("the report could not be printed"):
             self._print(report, path)
+        if self.notifier is not None:
+            with self._alone("nobody was notified"):
+                self._notify(self.notifier, report)
 
     @contextmanager
     def _alone(self, failing: str) -> Iterator[None]:
@@ -188,6 +193,14 @@ class Delivery:
         wheel = report.library.file if report.library else ""
         for name, value in to_outputs(report, report_path=path, wheel_path=wheel).items():
             self.actions.set_output(name, value)
+
+    def _notify(self, notifier: Notifier, report: Report) -> None:
+        """Last of all: others may take their time."""
+        for said in notifier.notify(report):
+            if self.context.on_github:
+                self.actions.warning(self.redactor.clean(said), title="Notification not sent")
+            else:
+                self.narrator.info(f"Warning: {said}")
 
     def _print(self, report: Report, path: str) -> None:
         if self.streams.json_output:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from deployer import pipeline
 from deployer.checking import Checking
+from deployer.config.revision import revision
 from deployer.context import RunContext
-from deployer.contract import Mode
+from deployer.contract import INPUTS, InputType, Mode
 from deployer.delivery import Delivery, Streams
 from deployer.deployment.claims import Holder
 from deployer.deployment.holding import API_ERRORS, Me, Taken
@@ -32,11 +33,12 @@ from deployer.gh.core import Actions, CommandFiles
 from deployer.leftover import LockNotes
 from deployer.narrator import Narrator
 from deployer.narrators import ActionsNarrator, TerminalNarrator, telling_logs
+from deployer.notify.notifier import Notifier
 from deployer.process import is_alive, machine, this_process
 from deployer.redaction import Redactor, secrets_in
 from deployer.report.model import Failure, Report
 from deployer.request import read_request
-from deployer.settings import Credentials, Settings
+from deployer.settings import Credentials, Settings, notifications
 from deployer.stopping import Stop
 
 
@@ -95,7 +97,8 @@ def _run_of(
         else TerminalNarrator(log, redactor, debug=debug)
     )
     at_home = context.with_host_paths(texts.get("host-paths", ""))
-    delivery = Delivery(at_home, streams, actions, redactor, narrator)
+    notifier = _notifier(texts, environ, context.run_url)
+    delivery = Delivery(at_home, streams, actions, redactor, narrator, notifier)
     return _Run(texts, environ, context, narrator, warnings, stop or Stop(), delivery)
 
 
@@ -237,10 +240,19 @@ class _Run:
 
 
 def _given_secrets(texts: Mapping[str, str]) -> tuple[str, ...]:
-    return Credentials(
-        token=texts.get("databricks-token", ""),
-        client_secret=texts.get("databricks-client-secret", ""),
-    ).secrets
+    names = (one.name for one in INPUTS if one.type is InputType.SECRET)
+    return tuple(texts[name] for name in names if texts.get(name))
+
+
+def _notifier(texts: Mapping[str, str], environ: Mapping[str, str], run_url: str) -> Notifier:
+    return Notifier(
+        notifications(texts),
+        run_url,
+        under_review=revision(environ).under_review,
+        hosts=(texts.get("databricks-host", ""), environ.get("DATABRICKS_HOST", "")),
+        now_s=lambda: int(time.time()),
+        new_id=lambda: secrets.token_hex(16),
+    )
 
 
 def _unparsed(texts: Mapping[str, str], error: DeployError) -> Report:

@@ -42,6 +42,17 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class Notifications:
+    """Who is told of the run, and of which runs: `wish` is a value of the input `notify`."""
+
+    wish: str = "off"
+    slack_url: str = field(default="", repr=False)
+    teams_url: str = field(default="", repr=False)
+    webhook_url: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """The inputs, parsed. Durations are seconds; an empty text means that the input was not given."""
 
@@ -74,6 +85,7 @@ class Settings:
     lock_path: str
     force_unlock: bool
     credentials: Credentials
+    notifications: Notifications
     log_level: str
     report_path: str
     host_paths: str
@@ -135,9 +147,25 @@ def _read(reader: _Reader) -> Settings:
             client_secret=reader.text("databricks-client-secret"),
             auth_type=reader.text("auth-type"),
         ),
+        notifications=_notifications(reader),
         log_level=reader.choice("log-level"),
         report_path=reader.text("report-path"),
         host_paths=reader.text("host-paths"),
+    )
+
+
+def notifications(texts: Mapping[str, str]) -> Notifications:
+    """Who is told of a run, even of one whose inputs are wrong."""
+    return _notifications(_Reader(texts, {}))
+
+
+def _notifications(reader: _Reader) -> Notifications:
+    return Notifications(
+        wish=reader.choice("notify"),
+        slack_url=reader.text("slack-url"),
+        teams_url=reader.text("teams-url"),
+        webhook_url=reader.text("webhook-url"),
+        webhook_secret=reader.text("webhook-secret"),
     )
 
 

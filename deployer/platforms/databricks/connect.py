@@ -28,10 +28,10 @@ from deployer.platforms.databricks.transport import (
     Broken,
     Call,
     Transport,
-    is_loopback,
     without_configuration,
 )
 from deployer.platforms.databricks.workspace import DatabricksWorkspace
+from deployer.session import is_loopback
 
 if TYPE_CHECKING:
     from databricks.sdk.config import Config

@@ -29,8 +29,7 @@ from deployer.platforms.databricks.answers import (
 from deployer.platforms.databricks.clock import date_of
 from deployer.platforms.databricks.documents import mapping, text
 from deployer.platforms.databricks.secrecy import Secrecy
-from deployer.platforms.databricks.session import CHUNK, Session, at_most, unlogged
-from deployer.platforms.databricks.transport import is_loopback
+from deployer.session import CHUNK, Session, at_most, is_loopback, unlogged
 
 if TYPE_CHECKING:
     from databricks.sdk.config import Config

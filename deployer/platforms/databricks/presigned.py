@@ -27,8 +27,8 @@ from deployer.platforms.databricks.transport import (
     Call,
     Content,
     Transport,
-    is_loopback,
 )
+from deployer.session import is_loopback
 
 EXPIRED = "RequestExpired"
 """The `message` of an answer that means: get a new address and send again."""

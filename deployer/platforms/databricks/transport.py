@@ -10,7 +10,6 @@ the status and Retry-After, retries on its own, and appends its configuration to
 from __future__ import annotations
 
 import http.cookiejar
-import ipaddress
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +37,7 @@ from deployer.platforms.databricks.answers import (
 from deployer.platforms.databricks.documents import parsed
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.secrecy import Secrecy
-from deployer.platforms.databricks.session import CHUNK, Session, at_most, unlogged
+from deployer.session import CHUNK, Session, at_most, is_loopback, unlogged
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
@@ -134,14 +133,6 @@ class _Headers(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.update(self._headers)
         return request
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a host name is this machine: `localhost` or an address such as 127.0.0.1."""
-    try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 class Transport:

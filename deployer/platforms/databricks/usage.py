@@ -22,8 +22,8 @@ from deployer.platforms.databricks.documents import (
     text,
 )
 from deployer.platforms.databricks.limits import Family
-from deployer.platforms.databricks.session import at_most
 from deployer.platforms.databricks.transport import Call, Query
+from deployer.session import at_most
 
 _RUNS_PAGE = 24  # one source says at most 25, another less than 25 (facts B6): right under both
 _PAGE = 100

@@ -18,8 +18,8 @@ from deployer.platforms.databricks.jobs import EVERYBODY
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.multipart import LARGE, send_large
 from deployer.platforms.databricks.roots import canonical
-from deployer.platforms.databricks.session import at_most
 from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call
+from deployer.session import at_most
 
 _PAGE = 1000
 _WRITING_PRIVILEGES = frozenset({"WRITE_VOLUME", "ALL_PRIVILEGES"})

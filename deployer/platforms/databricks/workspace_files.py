@@ -16,8 +16,8 @@ from deployer.platforms.databricks.folder_store import FolderStore, digest_body
 from deployer.platforms.databricks.jobs import EVERYBODY
 from deployer.platforms.databricks.limits import Family
 from deployer.platforms.databricks.roots import canonical
-from deployer.platforms.databricks.session import at_most
 from deployer.platforms.databricks.transport import UPLOAD_TIMEOUT_S, Call
+from deployer.session import at_most
 
 EXPORT_LIMIT = 10 * 1024 * 1024
 """The largest workspace file that can be read back, in bytes (facts C)."""

@@ -26,9 +26,9 @@ from deployer.platforms.databricks.oauth import TokenRefused, ask, token_endpoin
 from deployer.platforms.databricks.presigned import address_in
 from deployer.platforms.databricks.retry import retry_after
 from deployer.platforms.databricks.secrecy import Secrecy
-from deployer.platforms.databricks.session import at_most
 from deployer.platforms.databricks.transport import Broken, Call, Transport
 from deployer.redaction import Redactor
+from deployer.session import at_most
 from tests.contract.hostile_api import ROOT, TOKEN, HostileApi, workspace_of
 from tests.contract.scripted_server import Reply, serving
 

@@ -1,10 +1,11 @@
 """HTTP sessions that keep to themselves: no redirect is followed, no secret address is logged.
 
-Owns what requests and urllib3 would do on their own with what the other side sent. Must not know the API.
+Owns what requests and urllib3 would do on their own with what the other side sent. Must not know any API.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,14 @@ class Session(requests.Session):
     def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
         """None."""
         return iter(())
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host name is this machine: `localhost` or an address such as 127.0.0.1."""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def at_most(limit: int) -> Callable[[Iterator[bytes]], bytes]:

@@ -1,0 +1,76 @@
+"""Who is told of a run: the receivers that the inputs name, each with the message that it reads.
+
+Owns which message goes where, and that a receiver which can't be told only costs a warning. Must not decide
+anything about the run. (docs/notifications.md)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from deployer.notify.news import is_news, news_of, without_hosts
+from deployer.notify.sender import Message, Send, send
+from deployer.notify.slack import to_slack
+from deployer.notify.teams import to_teams
+from deployer.notify.webhook import DELIVERY, SIGNATURE, TIMESTAMP, signature, to_body, to_webhook
+from deployer.report.model import Report
+from deployer.settings import Notifications
+
+_JSON = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "spark-deploy"}
+_UNSIGNED = (
+    "The webhook was not notified: `webhook-secret` is missing, and nothing is sent unsigned."
+)
+
+
+@dataclass(frozen=True)
+class Notifier:
+    """Tells of one run.
+
+    `under_review` says that it is about a pull request; `hosts` are addresses of workspaces, which no message
+    holds; `now_s` gives the time in seconds since 1970, `new_id` a name that no other notification has.
+    """
+
+    asked: Notifications
+    run_url: str
+    under_review: bool
+    hosts: tuple[str, ...]
+    now_s: Callable[[], int]
+    new_id: Callable[[], str]
+    send: Send = send
+
+    def notify(self, report: Report) -> tuple[str, ...]:
+        """Tell all receivers of `report`, which holds no secret; one sentence for each that wasn't told."""
+        asked = self.asked
+        if not is_news(report, asked.wish, under_review=self.under_review):
+            return ()
+        told = without_hosts(report, self.hosts)
+        messages = tuple(self._messages(told))
+        failed = self.send(messages) if messages else ()
+        unsigned = bool(asked.webhook_url) and not asked.webhook_secret
+        return (*failed, _UNSIGNED) if unsigned else failed
+
+    def _messages(self, report: Report) -> Iterator[Message]:
+        asked, news = self.asked, news_of(report, self.run_url)
+        if asked.slack_url:
+            yield Message("Slack", asked.slack_url, _body(to_slack(news)), _JSON)
+        if asked.teams_url:
+            yield Message("Teams", asked.teams_url, _body(to_teams(news)), _JSON)
+        if asked.webhook_url and asked.webhook_secret:
+            yield self._signed(report)
+
+    def _signed(self, report: Report) -> Message:
+        delivery, now = self.new_id(), self.now_s()
+        body = to_body(to_webhook(report, self.run_url, delivery))
+        headers = {
+            **_JSON,
+            DELIVERY: delivery,
+            TIMESTAMP: str(now),
+            SIGNATURE: signature(self.asked.webhook_secret, now, body),
+        }
+        return Message("The webhook", self.asked.webhook_url, body, headers)
+
+
+def _body(message: dict[str, object]) -> bytes:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
