@@ -20,6 +20,8 @@ class FailureReason(StrEnum):
     INVALID_INPUT = "invalid-input"
     INVALID_CONFIGURATION = "invalid-configuration"
     UNTRUSTED_CONFIGURATION = "untrusted-configuration"
+    UNTRUSTED_CODE = "untrusted-code"
+    INVALID_EVENT = "invalid-event"
     NO_LIBRARY_FILE = "no-library-file"
     SEVERAL_LIBRARY_FILES = "several-library-files"
     INVALID_LIBRARY = "invalid-library"
@@ -46,6 +48,10 @@ class FailureReason(StrEnum):
     JOURNAL_UNUSABLE = "journal-unusable"
     UNKNOWN_DEPLOYMENT = "unknown-deployment"
     PLAN_CHANGED = "plan-changed"
+    TAG_MISMATCH = "tag-mismatch"
+    RELEASE_CONFLICT = "release-conflict"
+    RELEASE_UNVERIFIED = "release-unverified"
+    RELEASE_UNAVAILABLE = "release-unavailable"
     API_ERROR = "api-error"
     CANCELLED = "cancelled"
     INTERNAL = "internal"
@@ -64,18 +70,23 @@ class ExitCode:
 _INVALID = {
     FailureReason.INVALID_INPUT,
     FailureReason.INVALID_CONFIGURATION,
+    FailureReason.INVALID_EVENT,
     FailureReason.NO_LIBRARY_FILE,
     FailureReason.SEVERAL_LIBRARY_FILES,
     FailureReason.INVALID_LIBRARY,
     FailureReason.PROJECT_INVALID,
     FailureReason.ROOT_NOT_ALLOWED,
     FailureReason.UNKNOWN_DEPLOYMENT,
+    FailureReason.TAG_MISMATCH,
 }
 _REFUSED = {
     FailureReason.PLAN_CHANGED,
     FailureReason.VERSION_EXISTS,
     FailureReason.UNTRUSTED_CONFIGURATION,
+    FailureReason.UNTRUSTED_CODE,
     FailureReason.LOCK_HELD,
+    FailureReason.RELEASE_CONFLICT,
+    FailureReason.RELEASE_UNVERIFIED,
 }
 
 

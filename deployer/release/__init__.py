@@ -1,0 +1,1 @@
+"""Releases on GitHub: what is attached to them, and in which order, without any knowledge of GitHub's API."""
