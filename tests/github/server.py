@@ -52,7 +52,7 @@ class Seen:
 class _Hook:
     method: str
     path: str
-    action: Callable[[], None]
+    action: Callable[[], object]
 
 
 class GitHub:
@@ -106,7 +106,7 @@ class GitHub:
         """Let calls meet a fault."""
         self.faults.waiting.append(fault)
 
-    def before(self, method: str, path: str, action: Callable[[], None]) -> None:
+    def before(self, method: str, path: str, action: Callable[[], object]) -> None:
         """Do `action` once, right before the next such call is carried out: what others do meanwhile."""
         self._hooks.append(_Hook(method, path, action))
 
