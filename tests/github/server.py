@@ -17,7 +17,7 @@ from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
 from sandbox.wire import ENDING, RESET, Connections, listen
-from tests.github import accounts, comments, graphql, pulls
+from tests.github import accounts, comments, graphql, pulls, releases
 from tests.github.faults import Fault, Faults
 from tests.github.routing import (
     ApiError,
@@ -30,7 +30,7 @@ from tests.github.routing import (
 )
 from tests.github.world import BOT, Comment, Pull, Repository, Token, World
 
-PARTS = (accounts, pulls, comments)
+PARTS = (accounts, pulls, comments, releases)
 """Modules with `ROUTES`."""
 _ENTERPRISE = "/api/v3"
 _CLOSE_S = 0.5
