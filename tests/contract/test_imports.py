@@ -31,15 +31,20 @@ ROOMS: dict[str, frozenset[str]] = {
     "settings": frozenset({"approval", "contract", "errors"}),
     "inputs": frozenset({"contract", "settings"}),
     "config": frozenset({"contract", "errors", "settings"}),
-    "request": frozenset({"config", "contract", "errors", "settings"}),
     "library": frozenset({"errors"}),
+    "event": frozenset({"errors"}),
+    "trust": frozenset({"config", "contract", "errors", "settings"}),
+    "auto": frozenset({"config", "contract", "errors", "event", "library"}),
+    "request": frozenset({"auto", "config", "contract", "errors", "event", "settings", "trust"}),
     "release": frozenset({"errors", "library"}),
     "jobs": frozenset({"library"}),
     "plan": frozenset({"jobs", "library"}),
     "report": frozenset({"contract", "errors"}),
     "session": frozenset(),
     "notify": frozenset({"contract", "report", "session", "settings"}),
-    "gh": frozenset(),
+    "forge": frozenset(),
+    "conversation": frozenset({"forge"}),
+    "gh": frozenset({"conversation", "forge"}),
     "narrators": frozenset({"gh", "narrator", "redaction", "report"}),
     "checks": frozenset({"errors", "library", "report"}),
     "deployment": frozenset({"errors", "jobs", "library", "plan"}),
@@ -111,7 +116,9 @@ ROOMS: dict[str, frozenset[str]] = {
 
 # What rooms without I/O may import from outside, whole. A new line here wants a reason: none of these
 # opens a file or a socket, starts a process, reads the clock or draws lots.
-PURE = frozenset({"config", "library", "release", "jobs", "plan", "report"})
+PURE = frozenset(
+    {"auto", "config", "event", "jobs", "library", "plan", "release", "report", "trust"}
+)
 # Of other rooms, the modules that do none either.
 PURE_MODULES = frozenset(
     {"notify.news", "notify.slack", "notify.teams", "notify.texts", "notify.webhook"}
@@ -149,9 +156,10 @@ PURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__
 # Packages from outside the standard library, and the modules or rooms that may import each.
 OUTSIDE: dict[str, frozenset[str]] = {
     "databricks": frozenset({"platforms.databricks"}),
-    "requests": frozenset({"notify.sender", "platforms.databricks", "session"}),
+    "requests": frozenset({"gh.api", "notify.sender", "platforms.databricks", "session"}),
     "urllib3": frozenset({"platforms.databricks"}),
     "ghapi": frozenset({"gh.core"}),
+    "github": frozenset({"gh.api"}),
     "yaml": frozenset({"config.yaml_text", "jobs.installs"}),
     "rich": frozenset({"delivery", "narrators", "report.terminal"}),
     "ruff": frozenset({"checks.toolbox"}),
