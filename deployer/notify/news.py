@@ -6,8 +6,8 @@ escape or send. What others wrote stands verbatim here, but for addresses, which
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from deployer.contract import Mode
 from deployer.notify.texts import without_addresses
@@ -15,6 +15,7 @@ from deployer.report import view
 from deployer.report.model import Deployment, Failure, Outcome, Report
 from deployer.report.texts import with_texts
 
+_HOST = re.compile(r"^(?:[^/?#]*://)?(?:[^/?#]*@)?([^/?#@]*).*$", re.DOTALL)
 _WELL = frozenset({Outcome.SUCCEEDED, Outcome.NOTHING_TO_DO})
 _LOOKS_ONLY = frozenset({Mode.CHECK, Mode.PLAN})
 
@@ -88,5 +89,5 @@ def _about(report: Report) -> str:
 
 def _host(address: str) -> str:
     """The host that an address names, with or without scheme; empty for what is too short to be one."""
-    found = urlsplit(address if "://" in address else f"//{address}").netloc.rpartition("@")[2]
+    found = _HOST.sub(r"\1", address.strip())
     return found if len(found) > 3 else ""  # noqa: PLR2004 - `a.b` would be found in words

@@ -20,7 +20,8 @@ _ZERO_WIDTH = "\u200b"
 # Addresses with a scheme, and hosts of workspaces without one.
 _ADDRESSES = re.compile(
     r"[a-z][a-z0-9+.-]{0,30}://[^\s\"'`<>|)\]}]*"
-    r"|(?<![\w.-])[\w.-]*\.(?:azuredatabricks\.net|databricks\.(?:com|us|mil|cn|azure\.[a-z]{2,3}))(?![\w-])[^\s\"'`<>|)\]}]*",
+    r"|(?<![\w.-])[\w.-]*\.(?:azuredatabricks\.net|databricks\.(?:com|us|mil|cn|azure\.[a-z]{2,3}))(?![\w-])"
+    r"(?::\d+)?(?:[/?#][^\s\"'`<>|)\]}]*)?",
     re.IGNORECASE,
 )
 # What clients make links, mentions, dates and variables of although nothing marks it as such.
