@@ -118,6 +118,7 @@ _MODE_HELP = {
     Mode.STATUS: "list the library references of the workspace",
     Mode.DOCTOR: "check credentials, rights and the root, and change nothing",
     Mode.CONFIGURE: "write a first spark-deploy.yml and workflow into this folder",
+    Mode.AUTO: "on GitHub Actions: do what the event of the run asks for",
 }
 
 

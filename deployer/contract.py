@@ -18,10 +18,12 @@ class Mode(StrEnum):
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
     UPLOAD = "upload"
+    PUBLISH = "publish"
     CLEANUP = "cleanup"
     STATUS = "status"
     DOCTOR = "doctor"
     CONFIGURE = "configure"
+    AUTO = "auto"
 
 
 class InputType(StrEnum):
@@ -79,12 +81,15 @@ INPUTS: tuple[Input, ...] = (
         "What to do: `check` lints, tests and builds `project`; `plan` shows what a deployment would "
         "change and changes nothing; `deploy` uploads the library and moves the jobs; `rollback` moves the "
         "jobs back to what they named before a deployment, from its journal; `upload` only uploads; "
+        "`publish` only makes the release of the tag, with the library and its hashes; "
         "`cleanup` only removes old versions that nothing uses; `status` lists the library "
         "references of the workspace; `doctor` checks credentials, rights and the root, and changes "
-        "nothing; `configure` writes a first `spark-deploy.yml` and workflow, and asks no workspace.",
+        "nothing; `configure` writes a first `spark-deploy.yml` and workflow, and asks no workspace; `auto`, "
+        "the action's default, does what the event of the run asks for, see docs/events.md.",
         InputType.CHOICE,
         "plan",
         tuple(mode.value for mode in Mode),
+        only_in_action="auto",
     ),
     Input(
         "environment",
@@ -100,6 +105,18 @@ INPUTS: tuple[Input, ...] = (
         "wheel",
         "Glob of the one library file to deploy, a wheel, jar or egg, relative to the workspace, such as "
         "`dist/*.whl`. A given file is deployed as it is, never rebuilt.",
+    ),
+    Input(
+        "version",
+        "For `plan` and `deploy`: take the library file of the published release of this version, such as "
+        "`1.4.0`, instead of building. It is used only if the `SHA256SUMS` of the release name it.",
+    ),
+    Input(
+        "publish",
+        "Whether `deploy` first attaches its file to the release of the tag that the run is for, with its "
+        "hashes and its bill of materials. What is attached and what is deployed are the same bytes.",
+        InputType.BOOLEAN,
+        "false",
     ),
     Input(
         "project",
@@ -120,7 +137,7 @@ INPUTS: tuple[Input, ...] = (
     ),
     Input(
         "library",
-        "For a rollback: the name of the library; needed only where `root` has several.",
+        "For a rollback, and for `version`: the name of the library; needed only where there are several.",
     ),
     Input(
         "folder",
@@ -325,6 +342,13 @@ INPUTS: tuple[Input, ...] = (
         InputType.SECRET,
     ),
     Input(
+        "trust-project",
+        "Whether a run for a pull request may build it and hold credentials at once: its author could then "
+        "take them. Prefer a job that builds and one that plans, see docs/events.md.",
+        InputType.BOOLEAN,
+        "false",
+    ),
+    Input(
         "log-level",
         "`info`, or `debug` to see why each job was or was not moved.",
         InputType.CHOICE,
@@ -356,6 +380,8 @@ OUTPUTS: tuple[Output, ...] = (
     Output("jobs-untouched", "How many jobs name the library and stay."),
     Output("removed-versions", "The removed versions, separated by commas."),
     Output("deployment-id", "The id of this deployment."),
+    Output("release-url", "The page of the release that has the library file."),
+    Output("environment-url", "The page of this run, for `environment.url` of a job."),
     Output("report-path", "Path of `report.json`."),
     Output("report", "The report as JSON, shortened to fit."),
 )

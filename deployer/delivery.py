@@ -191,7 +191,10 @@ class Delivery:
 
     def _set_outputs(self, report: Report, path: str) -> None:
         wheel = report.library.file if report.library else ""
-        for name, value in to_outputs(report, report_path=path, wheel_path=wheel).items():
+        outputs = to_outputs(
+            report, report_path=path, wheel_path=wheel, run_url=self.context.run_url
+        )
+        for name, value in outputs.items():
             self.actions.set_output(name, value)
 
     def _notify(self, notifier: Notifier, report: Report) -> None:

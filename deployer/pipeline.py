@@ -34,8 +34,9 @@ from deployer.errors import DeployError, FailureReason, fail
 from deployer.gate import approved
 from deployer.locking import WRITER, held, writer_lock
 from deployer.narrator import Narrator
-from deployer.obtain import given_library, obtain_library
+from deployer.obtain import built_library, given_library, obtain_library
 from deployer.planning import Planned, planned, verdicts_on_all
+from deployer.releasing import publish_library
 from deployer.report.model import Outcome, Report
 from deployer.rollback import plan_rollback, roll_back
 from deployer.settings import Settings
@@ -100,6 +101,10 @@ def _plan(draft: Draft, doors: Doors) -> Outcome:
 def _deploy(draft: Draft, doors: Doors) -> Outcome:
     scene = survey(draft, doors)
     plan, allowed = _approved(draft, doors, scene)
+    if (
+        draft.settings.publish
+    ):  # ADR 25: what was refused is not published, what isn't published not deployed
+        publish_library(draft, doors, scene.order.library, scene.file)
     if not plan.has_work(allowed):
         return _nothing_to_do(draft)
     with held(draft, doors, scene.lock, f"{scene.order.library.display_name} in its root") as lock:
@@ -141,6 +146,13 @@ def _upload(draft: Draft, doors: Doors) -> Outcome:
     return Outcome.SUCCEEDED
 
 
+def _publish(draft: Draft, doors: Doors) -> Outcome:
+    """Make the release of the tag. No workspace is asked."""
+    library, file = obtain_library(draft, doors)
+    changed = publish_library(draft, doors, library, file)
+    return Outcome.SUCCEEDED if changed else Outcome.NOTHING_TO_DO
+
+
 def _cleanup(draft: Draft, doors: Doors) -> Outcome:
     """Remove old versions of one library (with `wheel`) or of every library in the root.
 
@@ -169,7 +181,11 @@ def _cleanup(draft: Draft, doors: Doors) -> Outcome:
 
 
 def _status(draft: Draft, doors: Doors) -> Outcome:
-    """List every library reference of the workspace; with `wheel` those of that library."""
+    """List every library reference of the workspace; with `wheel` those of that library.
+
+    What `auto` wants checked besides is checked first, as ever; its failure does not hide the list.
+    """
+    failed = _check_too(draft, doors) if draft.settings.checks_too else None
     library = given_library(draft, doors)[0] if draft.settings.wheel else None
     workspace, identity = connect(draft, doors)
     warn_if_blind(draft, identity)
@@ -177,7 +193,23 @@ def _status(draft: Draft, doors: Doors) -> Outcome:
         scan = scan_for(draft, workspace, "", library)
     draft.note_inventory(scan.jobs)
     list_elsewhere(draft, look(draft, workspace, scan, "", library))
+    if failed is not None:
+        raise failed
     return Outcome.SUCCEEDED
+
+
+def _check_too(draft: Draft, doors: Doors) -> DeployError | None:
+    """How the checks of the project failed, if they did."""
+    try:
+        built_library(draft, doors)
+    except DeployError as error:
+        return error
+    return None
+
+
+def _nothing(draft: Draft, doors: Doors) -> Outcome:
+    """What `mode: auto` found to be nothing to do; the log says why. Nothing is asked or changed."""
+    return Outcome.NOTHING_TO_DO
 
 
 def _doctor(draft: Draft, doors: Doors) -> Outcome:
@@ -198,8 +230,10 @@ _STORIES: dict[Mode, Callable[[Draft, Doors], Outcome]] = {
     Mode.DEPLOY: _deploy,
     Mode.ROLLBACK: roll_back,
     Mode.UPLOAD: _upload,
+    Mode.PUBLISH: _publish,
     Mode.CLEANUP: _cleanup,
     Mode.STATUS: _status,
     Mode.DOCTOR: _doctor,
     Mode.CONFIGURE: _configure,
+    Mode.AUTO: _nothing,
 }

@@ -1,7 +1,8 @@
 """What was asked of a run: inputs over the configuration file over defaults, as one value.
 
-Owns finding and reading spark-deploy.yml, and the order of the three. What the file may say is the room
-`config`'s business, what a value means that of `settings`.
+Owns finding and reading spark-deploy.yml and the payload of the event, and the order of the three. What the
+file may say is the room `config`'s business, what a value means that of `settings`, what `mode: auto` stands
+for that of `auto`, and what a run may do with a proposal that of `trust`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from deployer.auto import PUBLISH, Decision, Given, decide, not_on_github
 from deployer.config.choice import choose
 from deployer.config.environments import Configuration, Entry, place
 from deployer.config.revision import Revision, revision
 from deployer.config.trust import CONNECTION, objections
-from deployer.contract import Mode
+from deployer.contract import INPUTS, Mode
 from deployer.errors import DeployError, FailureReason, Problem, fail, gather, raise_if_any
+from deployer.event.fields import MOST, unusable
+from deployer.event.reading import read_event
 from deployer.settings import Settings, parse, value_problems
+from deployer.trust import can_log_in, objections_to_event
+from deployer.trust import objections as objections_to_code
 
 FILE = "spark-deploy.yml"
 _TWIN = "spark-deploy.yaml"
@@ -27,7 +33,7 @@ _OFFLINE = frozenset({Mode.CHECK.value})  # needs no target, and uses no credent
 
 @dataclass(frozen=True)
 class Request:
-    """The settings, and a sentence on the environment where a file gave it."""
+    """The settings, and a line for the log on each choice that was made."""
 
     settings: Settings
     told: str = ""
@@ -47,17 +53,35 @@ def read_request(texts: Mapping[str, str], environ: Mapping[str, str], folder: P
     """What `texts` (input name → text, blank = not given) ask for, with the file in `folder`.
 
     Raises:
-        DeployError: invalid-input, invalid-configuration or untrusted-configuration, with every problem.
+        DeployError: invalid-input, invalid-configuration, untrusted-configuration, untrusted-code or
+            invalid-event, with every problem.
     """
     given = {name: text for name, text in texts.items() if text.strip()}
-    if given.get("mode") == Mode.CONFIGURE.value:  # it makes the file
-        return Request(parse(_from_variables(environ) | given))
+    mode = given.get("mode", "").strip()
+    raise_if_any(objections_to_event(mode, environ))
     problems: list[Problem] = []
-    target = None
+    decision = target = None
     with gather(problems):
-        target = _target(given, environ, folder)
+        configuration = _configuration(given, folder) if mode != Mode.CONFIGURE.value else None
+        if mode == Mode.AUTO.value:
+            decision = _decide(given, environ, configuration)
+            given = _as_decided(given, decision)
+        if configuration is not None and given.get("mode") != Mode.AUTO.value:
+            target = _target(configuration, given, environ)
     if problems:
         raise DeployError(*problems, *value_problems(given, {}))
+    request = _asked(given, environ, target)
+    if decision is not None:
+        settings = replace(request.settings, checks_too=decision.checks_too)
+        request = Request(settings, "\n".join(filter(None, (decision.told, request.told))))
+    raise_if_any(objections_to_code(request.settings, given, environ))
+    return request
+
+
+def _asked(given: dict[str, str], environ: Mapping[str, str], target: _Target | None) -> Request:
+    """Inputs over the file over defaults. Raises DeployError."""
+    if given.get("mode") == Mode.CONFIGURE.value:
+        return Request(parse(_from_variables(environ) | given))
     if target is None:
         return Request(parse(given))
     from_file = {name: one for name, one in target.entries.items() if name not in given}
@@ -68,6 +92,41 @@ def read_request(texts: Mapping[str, str], environ: Mapping[str, str], folder: P
     return Request(replace(settings, environment=target.environment), target.told)
 
 
+def _decide(
+    given: Mapping[str, str], environ: Mapping[str, str], configuration: Configuration | None
+) -> Decision:
+    """What `mode: auto` stands for in this run. Raises DeployError."""
+    name = environ.get("GITHUB_EVENT_NAME", "").strip()
+    if not name:
+        raise not_on_github()
+    event = read_event(name, _payload(name, environ.get("GITHUB_EVENT_PATH", "")))
+    in_file = any(
+        "databricks-client-id" in one.entries
+        for one in (configuration.environments if configuration else ())
+    )
+    return decide(event, Given(given, configuration, can_log_in(given, environ, known=in_file)))
+
+
+def _payload(name: str, path: str) -> bytes:
+    """The payload of the event `name`, and no more of it than it may have. Raises DeployError."""
+    try:
+        with Path(path).open("rb") as stream:
+            return stream.read(MOST + 1)
+    except (OSError, ValueError) as error:
+        why = f"the file of GITHUB_EVENT_PATH can't be read ({type(error).__name__})"
+        raise unusable(name, why) from error
+
+
+def _as_decided(given: Mapping[str, str], decision: Decision) -> dict[str, str]:
+    """`given`, as if somebody had said what was decided."""
+    decided = {**given, **decision.texts, "mode": decision.mode.value}
+    if decision.environment:
+        decided["environment"] = decision.environment
+    if decision.publish and any(one.name == PUBLISH for one in INPUTS):
+        decided[PUBLISH] = "true"
+    return {name: text for name, text in decided.items() if text.strip()}
+
+
 def _from_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """What Databricks' variables say where inputs would; elsewhere they are left to the SDK."""
     return {
@@ -75,11 +134,10 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _target(given: Mapping[str, str], environ: Mapping[str, str], folder: Path) -> _Target | None:
-    """What the file says for this run; None without a file. Raises DeployError."""
-    configuration = _configuration(given.get("config", "").strip(), folder)
-    if configuration is None:
-        return None
+def _target(
+    configuration: Configuration, given: Mapping[str, str], environ: Mapping[str, str]
+) -> _Target:
+    """What the file says for this run. Raises DeployError."""
     now = revision(environ)
     if given.get("mode") in _OFFLINE:
         return _offline(configuration, given, now)
@@ -106,8 +164,9 @@ def _offline(configuration: Configuration, given: Mapping[str, str], now: Revisi
     return _Target(file, one.name, one.entries, f"Environment {one.name} of {file}: {chosen.why}.")
 
 
-def _configuration(named: str, folder: Path) -> Configuration | None:
+def _configuration(given: Mapping[str, str], folder: Path) -> Configuration | None:
     """The file that the input `config` names, or the usual one, which may be missing."""
+    named = given.get("config", "").strip()
     file = named or FILE
     content = _content(folder / file, file)
     if content is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from packaging.version import Version
@@ -60,6 +60,8 @@ class Settings:
     environment: str
     config: str
     wheel: str
+    version: Version | None
+    publish: bool
     project: str
     root: str
     folder: str
@@ -84,11 +86,18 @@ class Settings:
     lock_expiry_s: int
     lock_path: str
     force_unlock: bool
+    trust_project: bool
     credentials: Credentials
     notifications: Notifications
     log_level: str
     report_path: str
     host_paths: str
+    checks_too: bool = False  # no input: `auto` wants the project checked besides
+
+    @property
+    def builds(self) -> bool:
+        """Whether the library has to be built, because no file is given."""
+        return not self.wheel and self.version is None
 
 
 def parse(texts: Mapping[str, str], places: Mapping[str, str] | None = None) -> Settings:
@@ -116,6 +125,8 @@ def _read(reader: _Reader) -> Settings:
         environment=reader.text("environment"),
         config=reader.text("config"),
         wheel=reader.text("wheel"),
+        version=reader.version("version"),
+        publish=reader.boolean("publish"),
         project=reader.text("project"),
         root=reader.text("root"),
         folder=reader.text("folder"),
@@ -140,6 +151,7 @@ def _read(reader: _Reader) -> Settings:
         lock_expiry_s=reader.duration("lock-expiry", _SHORTEST_EXPIRY_S, _LONGEST_EXPIRY_S),
         lock_path=reader.text("lock-path"),
         force_unlock=reader.boolean("force-unlock"),
+        trust_project=reader.boolean("trust-project"),
         credentials=Credentials(
             host=reader.text("databricks-host"),
             token=reader.text("databricks-token"),
@@ -235,6 +247,16 @@ class _Reader:
             self._wrong(input_named(name), text, takes)
         return found
 
+    def version(self, name: str) -> Version | None:
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            return Version(text)
+        except ValueError:
+            self._wrong(input_named(name), text, "It takes a version, such as `1.4.0`.")
+            return None
+
     def versions(self, name: str) -> frozenset[Version]:
         found = set()
         for text in filter(None, (part.strip() for part in self.text(name).split(","))):
@@ -279,6 +301,8 @@ def _contradictions(settings: Settings, earlier: list[Problem]) -> list[Problem]
                 "Give `mode: rollback`, or leave `to` out.",
             )
         )
+    if settings.version is not None:
+        found.extend(_about_version(settings))
     if settings.credentials.token and settings.credentials.client_secret:
         found.append(
             Problem(
@@ -289,6 +313,26 @@ def _contradictions(settings: Settings, earlier: list[Problem]) -> list[Problem]
             )
         )
     return found
+
+
+def _about_version(settings: Settings) -> Iterator[Problem]:
+    """Why `version` can't be there."""
+    asked = f"`version: {settings.version}`"
+    if settings.mode not in {Mode.PLAN, Mode.DEPLOY} or settings.to:
+        yield Problem(
+            FailureReason.INVALID_INPUT,
+            f"{asked} means nothing for `mode: {settings.mode.value}`{' with `to`' if settings.to else ''}.",
+            "Only a deployment, or the plan of one, takes the file of a release.",
+            "Give `mode: deploy`, or leave `version` out. For a way back there is `mode: rollback`.",
+        )
+    for name in ("wheel", "publish"):
+        if getattr(settings, name):
+            yield Problem(
+                FailureReason.INVALID_INPUT,
+                f"{asked} and `{name}` can't be given both.",
+                "With `version` the file is that of a release, which is published already.",
+                f"Leave `version` or `{name}` out.",
+            )
 
 
 def _missing(name: str, mode: Mode, example: str) -> Problem:

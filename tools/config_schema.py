@@ -16,6 +16,7 @@ from deployer.config.environments import (
     BRANCHES,
     FILE_INPUTS,
     NAME_FORM,
+    RELEASES,
     TEXT_FORM,
     VERSION,
 )
@@ -50,7 +51,7 @@ def config_schema() -> str:
                 "additionalProperties": {
                     "description": "One target.",
                     **_object(),
-                    "properties": {BRANCHES: _branches(), **properties},
+                    "properties": {BRANCHES: _branches(), RELEASES: _releases(), **properties},
                 },
             },
         },
@@ -86,6 +87,14 @@ def _branches() -> Schema:
         "description": "The branches that mean this environment, such as `main` or `release/*`: `*` is any "
         "text without `/`, `**` any text, `?` one character. A pull request means that of its base branch.",
         **_one_or_several(_any(_text(f"(?={TEXT_FORM}$){BRANCH_FORM}"), {"type": "number"})),
+    }
+
+
+def _releases() -> Schema:
+    return {
+        "description": "Whether versions that are tagged or released go here, with `mode: auto`. Default: "
+        "the environment called `production`, or the only one.",
+        **_any({"type": "boolean"}, _text(BOOLEAN_FORM)),
     }
 
 

@@ -126,7 +126,7 @@ def _outputs(more: str = "") -> Iterator[str]:
 
 def action_meaning(one: Input) -> str:
     """What `action.yml` says of an input: a default that it can't declare is told in words."""
-    return one.meaning if one.action_default == one.default else described(one)
+    return described(one) if one.in_file else one.meaning
 
 
 def _folded(key: str, text: str, indent: int) -> str:
@@ -138,10 +138,15 @@ def _folded(key: str, text: str, indent: int) -> str:
 
 def input_table() -> str:
     """The inputs as a Markdown table."""
-    rows = (
-        (f"`{one.name}`", one.meaning, f"`{one.default}`" if one.default else "") for one in INPUTS
-    )
+    rows = ((f"`{one.name}`", one.meaning, _default(one)) for one in INPUTS)
     return _table(("input", "meaning", "default"), rows)
+
+
+def _default(one: Input) -> str:
+    told = f"`{one.default}`" if one.default else ""
+    if not one.only_in_action:
+        return told
+    return f"`{one.only_in_action}`" + (f"; on a command line {told}" if told else "")
 
 
 def output_table() -> str:

@@ -18,6 +18,8 @@ from deployer.settings import did_you_mean, value_problems
 VERSION = "1"
 KEYS = ("version", "defaults", "environments")
 BRANCHES = "branches"
+RELEASES = "releases"
+OWN_KEYS = (BRANCHES, RELEASES)  # of an environment, and no input
 FILE_INPUTS: Mapping[str, Input] = {one.file_key: one for one in INPUTS if one.in_file}
 
 # Forms that a whole text has. The JSON Schema has them too, so they use what Python and ECMAScript share.
@@ -37,11 +39,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Environment:
-    """One target: its name, the patterns of its branches, and texts by input name, defaults included."""
+    """One target: its name, the patterns of its branches, and texts by input name, defaults included.
+
+    `releases` says that versions that are tagged or released go there.
+    """
 
     name: str
     branches: tuple[str, ...]
     entries: Mapping[str, Entry]
+    releases: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,15 +99,18 @@ class _Rules:
         if not table.entries:
             self._complaints.add(table.mark, "`environments` has no environment", remedy=_EXAMPLE)
         taken: dict[str, str] = {}
+        release = ""  # the environment that releases go to
         for key, value in table.entries:
             if not re.fullmatch(NAME_FORM, key.text):
                 what = f"`{_shown(key.text)}` can't be the name of an environment"
                 remedy = "It takes letters, digits and `.`, `_`, `-`, `/`, at most 100 of them."
                 self._complaints.add(key.mark, what, remedy=remedy)
             if own := self._table(key, value):
-                texts = self._texts(own, (*FILE_INPUTS, BRANCHES))
+                texts = self._texts(own, (*FILE_INPUTS, *OWN_KEYS))
                 branches = tuple(self._branches(key.text, own, taken))
-                yield Environment(key.text, branches, {**defaults, **texts})
+                releases = self._releases(own, release)
+                release = release or (key.text if releases else "")
+                yield Environment(key.text, branches, {**defaults, **texts}, releases)
 
     def _branches(self, name: str, table: Table, taken: dict[str, str]) -> Iterator[str]:
         for key, value in table.entries:
@@ -117,6 +126,19 @@ class _Rules:
                 else:
                     taken[one.text] = name
                     yield one.text
+
+    def _releases(self, table: Table, other: str) -> bool:
+        """Whether releases go to the environment of `table`; `other` is one that has them already."""
+        found = False
+        for key, value in table.entries:
+            if key.text != RELEASES:
+                continue
+            text = self._text(_BOOLEAN, key, value)
+            found = text is not None and text.lower() == "true"
+            if found and other:
+                what = f"releases go to `{other}` already"
+                self._complaints.add(key.mark, what, remedy="Keep it in one environment.")
+        return found
 
     def _texts(self, table: Table, known: Iterable[str]) -> dict[str, Entry]:
         """The texts of a table's inputs, by input name."""
@@ -218,7 +240,7 @@ def place(file: str, name: str, entry: Entry) -> str:
 
 def _elsewhere(key: str, belongs: str) -> str:
     """A hint for a key that has its place, but not here."""
-    if key == BRANCHES or key in FILE_INPUTS:
+    if key in OWN_KEYS or key in FILE_INPUTS:
         return f"`{key}` belongs {belongs}."
     for one in INPUTS:
         if one.name == key:
@@ -230,6 +252,9 @@ def _elsewhere(key: str, belongs: str) -> str:
 
 def _listed(known: Iterable[str]) -> str:
     return ", ".join(f"`{one}`" for one in known)
+
+
+_BOOLEAN = Input(RELEASES, "", InputType.BOOLEAN)
 
 
 def _shown(text: str) -> str:

@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _HEADS = "refs/heads/"
+_QUEUE = "gh-readonly-queue/"  # then the branch that is merged into, and /pr-7-<sha>
 
 
 @dataclass(frozen=True)
 class Revision:
-    """`branch` is empty where there is none, as for a tag. A proposal is for the branch it goes to."""
+    """`branch` is empty where there is none, as for a tag. A proposal is for the branch it goes to.
+
+    So is what a merge queue makes of it, which somebody approved already.
+    """
 
     branch: str
     under_review: bool = False
@@ -35,7 +39,10 @@ def _github(environ: Mapping[str, str]) -> Revision | None:
         return Revision(environ.get("GITHUB_BASE_REF", ""), under_review=True)
     if not ref:
         return None
-    return Revision(ref.removeprefix(_HEADS) if ref.startswith(_HEADS) else "")
+    branch = ref.removeprefix(_HEADS) if ref.startswith(_HEADS) else ""
+    if event == "merge_group" and branch.startswith(_QUEUE):
+        branch = branch.removeprefix(_QUEUE).rpartition("/")[0]
+    return Revision(branch)
 
 
 def _gitlab(environ: Mapping[str, str]) -> Revision | None:

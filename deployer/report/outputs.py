@@ -22,8 +22,10 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _TEXT_LIMITS = (4_000, 500, 100)  # characters of one string, tried in this order
 
 
-def to_outputs(report: Report, *, report_path: str, wheel_path: str) -> dict[str, str]:
-    """The text of every output; empty where the run did not get that far.
+def to_outputs(
+    report: Report, *, report_path: str, wheel_path: str, run_url: str = ""
+) -> dict[str, str]:
+    """The text of every output; empty where the run did not get that far. `run_url` is the run's page.
 
     All together stay far below GitHub's limit, whatever names the workspace holds.
     """
@@ -44,6 +46,8 @@ def to_outputs(report: Report, *, report_path: str, wheel_path: str) -> dict[str
         "jobs-untouched": str(view.staying_jobs(report)),
         "removed-versions": _listed([removal.version for removal in removed]),
         "deployment-id": deployment.id if deployment else "",
+        "release-url": report.release_url,
+        "environment-url": run_url,
         "report-path": report_path,
     }
     shortened = {name: cut(value, _LONGEST) for name, value in texts.items()}

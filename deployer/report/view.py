@@ -163,10 +163,12 @@ def headline(report: Report) -> Headline:
         Mode.ROLLBACK: _rollback_headline,
         Mode.CHECK: _check_headline,
         Mode.UPLOAD: _upload_headline,
+        Mode.PUBLISH: _publish_headline,
         Mode.CLEANUP: _cleanup_headline,
         Mode.STATUS: _status_headline,
         Mode.DOCTOR: _doctor_headline,
         Mode.CONFIGURE: _configure_headline,
+        Mode.AUTO: _auto_headline,
     }
     return by_mode.get(report.mode, _deploy_headline)(report)
 
@@ -204,10 +206,20 @@ def _rollback_headline(report: Report) -> Headline:
     )
 
 
+def _auto_headline(report: Report) -> Headline:
+    return Headline("✅", "Nothing to do for this event: the first line of the log says why")
+
+
 def _upload_headline(report: Report) -> Headline:
     uploaded = report.deployment is not None and report.deployment.uploaded
     said = "uploaded; no job was touched" if uploaded else "is there already"
     return Headline("📦", f"{subject(report)}: {said}")
+
+
+def _publish_headline(report: Report) -> Headline:
+    done = report.outcome is Outcome.NOTHING_TO_DO
+    said = "is published already" if done else "published; no job was touched"
+    return Headline("🔖", f"{subject(report)}: {said}")
 
 
 def _cleanup_headline(report: Report) -> Headline:

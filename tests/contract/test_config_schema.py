@@ -60,7 +60,7 @@ def test_the_schema_explains_every_key_that_the_file_may_have() -> None:
     defaults = SCHEMA["properties"]["defaults"]["properties"]
     environment = SCHEMA["properties"]["environments"]["additionalProperties"]["properties"]
     assert set(defaults) == {one.file_key for one in INPUTS if one.in_file}
-    assert set(environment) == {*defaults, "branches"}
+    assert set(environment) == {*defaults, "branches", "releases"}
     for key, one in FILE_INPUTS.items():
         assert environment[key]["description"].startswith(one.meaning)
 
@@ -117,7 +117,7 @@ SCALARS = (
     | st.floats(0, 9).filter(lambda x: x % 1)
 )
 VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.just({"a": 1})
-KEYS = st.sampled_from([*FILE_INPUTS, "branches", "token", "rooot", "host"])
+KEYS = st.sampled_from([*FILE_INPUTS, "branches", "releases", "token", "rooot", "host"])
 TABLES = st.dictionaries(KEYS, VALUES, max_size=3)
 DOCUMENTS = st.fixed_dictionaries(
     {
@@ -143,7 +143,7 @@ def as_yaml(document: object) -> str:
 
 
 def beyond_a_schema(document: dict[str, Any]) -> bool:
-    """What only the program knows: which texts are versions, and that a branch stands once."""
+    """What only the program knows: which texts are versions, that a branch stands once, and `releases`."""
     tables = [document.get("defaults"), *document["environments"].values()]
     found = [table for table in tables if isinstance(table, dict)]
     lists = {key for key, one in FILE_INPUTS.items() if one.type is InputType.LIST}
@@ -153,7 +153,9 @@ def beyond_a_schema(document: dict[str, Any]) -> bool:
         for value in [table.get("branches", [])]
         for one in (value if isinstance(value, list) else [value])
     ]
-    return any(lists & set(table) for table in found) or len(set(branches)) < len(branches)
+    releases = [table for table in found if str(table.get("releases")).lower() == "true"]
+    twice = len(set(branches)) < len(branches) or len(releases) > 1
+    return any(lists & set(table) for table in found) or twice
 
 
 @given(DOCUMENTS)
@@ -173,7 +175,7 @@ def test_what_the_parser_takes_the_schema_takes(document: dict[str, Any]) -> Non
         VALIDATOR.validate(yaml.load(text, Loader=Yaml12))
 
 
-ONE_KEY = st.tuples(st.sampled_from([*FILE_INPUTS, "branches"]), VALUES)
+ONE_KEY = st.tuples(st.sampled_from([*FILE_INPUTS, "branches", "releases"]), VALUES)
 
 
 @given(ONE_KEY)

@@ -80,7 +80,8 @@ def test_an_input_counts_more_than_the_file_and_blank_is_not_given(folder: Path)
 def test_what_the_action_hands_over_unasked_does_not_hide_the_file(folder: Path) -> None:
     """The runner gives every input; those that nobody set have the default of action.yml."""
     unasked = {one.name: one.action_default for one in INPUTS}
-    settings = read_request({**unasked, "environment": "prod"}, {}, folder).settings
+    texts = {**unasked, "mode": "plan", "environment": "prod"}
+    settings = read_request(texts, {}, folder).settings
     assert (settings.policy, settings.keep) == ("exact", 3)
 
 

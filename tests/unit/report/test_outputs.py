@@ -19,7 +19,9 @@ from tests.unit.report.test_document import validator
 
 
 def outputs(report: Report) -> dict[str, str]:
-    return to_outputs(report, report_path="/r/report.json", wheel_path="dist/x.whl")
+    return to_outputs(
+        report, report_path="/r/report.json", wheel_path="dist/x.whl", run_url="https://example.com/runs/7"
+    )
 
 
 def units(text: str) -> int:
@@ -49,6 +51,7 @@ def test_a_deployment_says_what_it_did() -> None:
         "jobs-untouched": "7",
         "removed-versions": "1.3.2",
         "deployment-id": "000012-20261121T080000Z-1f2e3d4c",
+        "environment-url": "https://example.com/runs/7",
         "report-path": "/r/report.json",
     }
 

@@ -1,0 +1,1 @@
+"""The event that started a run on GitHub: hostile bytes in, one value out."""
