@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,8 @@ from deployer.deployment.clusters import Waiting
 from deployer.deployment.holding import Taken
 from deployer.deployment.ports import Workspace
 from deployer.draft import Draft
+from deployer.errors import FailureReason, fail
+from deployer.release.ports import Releases
 from deployer.settings import Credentials, Settings
 
 
@@ -35,6 +38,27 @@ class Origin:
     run_url: str = ""
 
 
+def _no_releases(_: Settings) -> AbstractContextManager[Releases]:
+    raise fail(
+        FailureReason.INVALID_INPUT,
+        "It is not known whose releases are meant.",
+        detail="That is the repository of the GitHub workflow, and this run is not part of one.",
+        remedy="Run it in a workflow, or set GITHUB_REPOSITORY and GITHUB_TOKEN.",
+    )
+
+
+@dataclass(frozen=True)
+class Releasing:
+    """How to reach the releases of the repository, the tag that the run is for, and where to keep files.
+
+    `tag` is without `refs/tags/`; "" for a run that is for no tag.
+    """
+
+    connect: Callable[[Settings], AbstractContextManager[Releases]] = _no_releases
+    tag: str = ""
+    folder: Path = Path("releases")
+
+
 @dataclass(frozen=True)
 class Doors:
     """Where files lie, how to reach the workspace, how to check a project, clock and chance.
@@ -46,7 +70,7 @@ class Doors:
     `pause` waits and raises Interrupted when the run is to stop; `on_lock` is told of each lock that is
     taken (true) or given back (false), so that a later process can give back what this one could not.
     `waiting` says how long clusters are waited for, `id_token` whether this GitHub job may ask for OIDC
-    tokens; it is None elsewhere.
+    tokens; it is None elsewhere. `releasing` leads to the releases of the repository.
     """
 
     workspace_folder: Path
@@ -59,6 +83,7 @@ class Doors:
     waiting: Waiting = field(default_factory=Waiting)
     id_token: bool | None = None
     origin: Origin = field(default_factory=Origin)
+    releasing: Releasing = field(default_factory=Releasing)
     holder: Holder = field(default_factory=lambda: Holder(""))
     nonce: Callable[[], str] = lambda: secrets.token_hex(8)
     alive: Callable[[str], bool] = lambda process: True

@@ -44,6 +44,7 @@ class Draft:
     inventory: tuple[model.InventoryEntry, ...] = ()
     elsewhere: tuple[model.Elsewhere, ...] = ()
     next_steps: tuple[str, ...] = ()
+    release_url: str = ""
     workspace: Workspace | None = None
     timings: dict[str, float] = field(default_factory=dict)
     doing: str = ""  # the phase that runs now
@@ -252,6 +253,7 @@ class Draft:
             inventory=self.inventory,
             elsewhere=self.elsewhere,
             next_steps=self.next_steps,
+            release_url=self.release_url,
             warnings=tuple(self.warnings),
             timings=dict(self.timings),
             api=model.ApiUse(*calls),

@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from deployer import pipeline
@@ -26,7 +26,7 @@ from deployer.deployment.claims import Holder
 from deployer.deployment.holding import API_ERRORS, Me, Taken
 from deployer.deployment.lock import Lock
 from deployer.deployment.ports import Interrupted, Workspace
-from deployer.doors import Doors, Origin
+from deployer.doors import Doors, Origin, Releasing
 from deployer.draft import Draft, outcome_of
 from deployer.errors import DeployError, ExitCode, FailureReason, exit_code, fail
 from deployer.gh.core import Actions, CommandFiles
@@ -36,10 +36,13 @@ from deployer.narrators import ActionsNarrator, TerminalNarrator, telling_logs
 from deployer.notify.notifier import Notifier
 from deployer.process import is_alive, machine, this_process
 from deployer.redaction import Redactor, secrets_in
+from deployer.release.ports import Releases
 from deployer.report.model import Failure, Report
 from deployer.request import read_request
 from deployer.settings import Credentials, Settings, notifications
 from deployer.stopping import Stop
+
+_TAGS = "refs/tags/"
 
 
 def perform(
@@ -182,12 +185,31 @@ class _Run:
                 watch=self._watch,
                 id_token=self.context.id_token if self.context.on_github else None,
                 origin=Origin(self._actor(), self.context.sha, self.context.run_url),
+                releasing=self._releasing(),
                 holder=self._holder(),
                 alive=is_alive,
                 pause=self._pause,
                 on_lock=LockNotes(self.delivery.actions.save_state),
             )
             return pipeline.run(settings, doors, self.narrator, self.warnings)
+
+    def _releasing(self) -> Releasing:
+        """The releases of the repository that the run is of, where there is one."""
+        folder = self.context.temp / "spark-deploy" / "release"
+        tag = self.context.ref.removeprefix(_TAGS) if self.context.ref.startswith(_TAGS) else ""
+        repository = self.environ.get("GITHUB_REPOSITORY", "")
+        token = self.texts.get("github-token") or self.environ.get("GITHUB_TOKEN", "")
+        if not repository or not token:
+            return Releasing(tag=tag, folder=folder)
+        api_url = self.environ.get("GITHUB_API_URL") or "https://api.github.com"
+
+        def connected(_: Settings) -> AbstractContextManager[Releases]:
+            # Only who wants a release waits for the import of PyGithub.
+            from deployer.gh.releases import open_releases  # noqa: PLC0415
+
+            return open_releases(api_url, token, repository)
+
+        return Releasing(connected, tag, folder)
 
     def _actor(self) -> str:
         """Who started the run: the account on GitHub, elsewhere the user of the machine."""

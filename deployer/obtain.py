@@ -8,21 +8,31 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from packaging.version import Version
+
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.library.file import read_library
 from deployer.library.model import Library
+from deployer.releasing import fetch_library
 from deployer.report.model import Check
 
 
 def obtain_library(draft: Draft, doors: Doors) -> tuple[Library, Path]:
     """The library to ship: the given file, or what the project's checks build."""
-    return given_library(draft, doors) if draft.settings.wheel else built_library(draft, doors)
+    return built_library(draft, doors) if draft.settings.builds else given_library(draft, doors)
 
 
 def given_library(draft: Draft, doors: Doors) -> tuple[Library, Path]:
-    """The file that `wheel` means. Raises DeployError."""
+    """The file that `wheel` means, or the release of `version`. Raises DeployError."""
+    version = draft.settings.version
+    if version is not None:
+        file = fetch_library(draft, doors, version)
+        library = _read(draft, file)
+        if library.version != version:
+            raise _other_version(library, version)
+        return library, file
     file = _one_file(doors.workspace_folder, draft.settings.wheel)
     return _read(draft, file), file
 
@@ -52,6 +62,15 @@ def _read(draft: Draft, file: Path) -> Library:
     draft.note_library(library, str(file), "")
     draft.narrator.info(f"{library.display_name} {library.version} ({file.name})")
     return library
+
+
+def _other_version(library: Library, version: Version) -> DeployError:
+    return fail(
+        FailureReason.RELEASE_UNVERIFIED,
+        f"The release of {version} has a file that is {library.display_name} {library.version} inside.",
+        detail=f"It is {library.file_name}.",
+        remedy="Publish a new version, or give the file itself by `wheel`.",
+    )
 
 
 def _one_file(folder: Path, pattern: str) -> Path:

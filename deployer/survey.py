@@ -93,7 +93,7 @@ def survey(draft: Draft, doors: Doors) -> Scene:
 
     A project's own code has run by then, before any credential was used (design.md, rule 10).
     """
-    if not draft.settings.wheel:
+    if draft.settings.builds:
         library, file = built_library(draft, doors)
         workspace, identity = connect(draft, doors)
     else:

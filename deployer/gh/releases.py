@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 import requests
-from github import GithubException
+from github import Auth, Github, GithubException
 from github.GithubException import RateLimitExceededException
 from github.Requester import Requester
 
@@ -38,6 +38,13 @@ _TIMEOUT_S = (10, 60)  # to connect, and between two pieces of a file
 _LONGEST = 300  # characters of an answer's own message
 _STATUSES = {401: Denied, 403: Denied, 404: Gone, 410: Gone, 422: Refused}
 _SEALED = ("immutable release",)
+
+
+@contextmanager
+def open_releases(api_url: str, token: str, repository: str) -> Iterator[GitHubReleases]:
+    """The releases of `repository` at the API's address, as GITHUB_API_URL says it."""
+    with Github(auth=Auth.Token(token), base_url=api_url.rstrip("/"), timeout=_TIMEOUT_S[1]) as hub:
+        yield GitHubReleases(hub.requester, api_url=api_url, token=token, repository=repository)
 
 
 class GitHubReleases:

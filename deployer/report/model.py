@@ -300,3 +300,4 @@ class Report:
     host: str = ""  # the workspace's address, for links; never a credential
     root: str = ""
     back_to: str = ""  # where the plan of a rollback, or a rollback, goes back to
+    release_url: str = ""  # the page of the release that has the library file

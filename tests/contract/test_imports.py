@@ -44,7 +44,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "notify": frozenset({"contract", "report", "session", "settings"}),
     "forge": frozenset(),
     "conversation": frozenset({"forge"}),
-    "gh": frozenset({"conversation", "forge"}),
+    "gh": frozenset({"conversation", "forge", "release", "session"}),
     "narrators": frozenset({"gh", "narrator", "redaction", "report"}),
     "checks": frozenset({"errors", "library", "report"}),
     "deployment": frozenset({"errors", "jobs", "library", "plan"}),
@@ -53,10 +53,11 @@ ROOMS: dict[str, frozenset[str]] = {
         {"approval", "contract", "deployment", "errors", "jobs", "library", "narrator", "plan"}
         | {"report", "settings"}
     ),
-    "doors": frozenset({"checks", "deployment", "draft", "settings"}),
+    "doors": frozenset({"checks", "deployment", "draft", "errors", "release", "settings"}),
     "locking": frozenset({"deployment", "doors", "draft", "errors", "library"}),
     "journaling": frozenset({"deployment", "doors", "draft", "errors", "plan"}),
-    "obtain": frozenset({"doors", "draft", "errors", "library", "report"}),
+    "releasing": frozenset({"doors", "draft", "errors", "library", "ownership", "release"}),
+    "obtain": frozenset({"doors", "draft", "errors", "library", "releasing", "report"}),
     "advice": frozenset({"deployment", "draft", "library", "plan", "report"}),
     "survey": frozenset(
         {"advice", "deployment", "doors", "draft", "errors", "library", "locking", "obtain", "plan"}
@@ -94,7 +95,7 @@ ROOMS: dict[str, frozenset[str]] = {
             "obtain",
             "planning",
         }
-        | {"report", "rollback", "settings", "survey"}
+        | {"releasing", "report", "rollback", "settings", "survey"}
     ),
     "platforms": frozenset({"deployment", "errors", "jobs", "session"}),
     "checking": frozenset(
@@ -106,8 +107,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "main": frozenset(
         {"checking", "config", "context", "contract", "delivery", "deployment", "doors", "draft"}
         | {"errors", "gh", "leftover", "narrator", "narrators", "notify", "pipeline", "platforms"}
-        | {"process"}
-        | {"redaction", "report", "request", "settings", "stopping"}
+        | {"process", "redaction", "release", "report", "request", "settings", "stopping"}
     ),
     "cli": frozenset({"context", "contract", "delivery", "errors", "main"}),
     "entrypoint": frozenset({"context", "delivery", "inputs", "main", "stopping"}),
@@ -130,6 +130,7 @@ PURE_IMPORTS = frozenset(
         "bisect",
         "collections",
         "configparser",
+        "contextlib",
         "copy",
         "csv",
         "dataclasses",
@@ -156,10 +157,10 @@ PURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__
 # Packages from outside the standard library, and the modules or rooms that may import each.
 OUTSIDE: dict[str, frozenset[str]] = {
     "databricks": frozenset({"platforms.databricks"}),
-    "requests": frozenset({"gh.api", "notify.sender", "platforms.databricks", "session"}),
+    "requests": frozenset({"gh.api", "gh.releases", "notify.sender", "platforms.databricks", "session"}),
     "urllib3": frozenset({"platforms.databricks"}),
     "ghapi": frozenset({"gh.core"}),
-    "github": frozenset({"gh.api"}),
+    "github": frozenset({"gh.api", "gh.releases"}),
     "yaml": frozenset({"config.yaml_text", "jobs.installs"}),
     "rich": frozenset({"delivery", "narrators", "report.terminal"}),
     "ruff": frozenset({"checks.toolbox"}),
@@ -167,7 +168,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "semver": frozenset({"library.versions"}),
     "packaging": frozenset(
         {"checks", "deployment.intent", "jobs", "library", "plan", "release", "report"}
-        | {"rollback", "settings"}
+        | {"obtain", "releasing", "rollback", "settings"}
     ),
     "sandbox": frozenset({"cli"}),
 }
