@@ -28,6 +28,7 @@ _VALUE = re.compile(
 )
 _OPTION = re.compile(r"--?[\w-]{1,60}", re.ASCII)
 _SHOWN = 60
+_OWN_SECRETS = ("slack-url", "teams-url", "webhook-url", "webhook-secret")
 OLD_MODES = {"upload-and-update": Mode.DEPLOY, "upload_and_update": Mode.DEPLOY}
 
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.mode == "sandbox":
         return _sandbox(arguments)
-    texts = {
+    texts = _from_variables() | {
         one.name: value
         for one in INPUTS
         if (value := getattr(arguments, _attribute(one.name), None)) is not None
@@ -48,6 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     streams = Streams.standard(sys.stdout, sys.stderr, json_output=arguments.output == "json")
     return perform(texts, environ=os.environ, context=context, streams=streams)
+
+
+def _from_variables() -> dict[str, str]:
+    """Secrets that no other program gives: arguments stand in the machine's list of processes."""
+    variables = {name: f"SPARK_DEPLOY_{name.upper().replace('-', '_')}" for name in _OWN_SECRETS}
+    return {name: os.environ[one] for name, one in variables.items() if os.environ.get(one)}
 
 
 class _Parser(argparse.ArgumentParser):

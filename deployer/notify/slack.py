@@ -1,7 +1,7 @@
 """The message for an incoming webhook of Slack, in Block Kit.
 
 Owns its form and limits. All foreign text is `plain_text`, in which Slack looks for no markup, and escaped
-as Slack asks: so nobody is mentioned. Must not send. (Facts, "Slack's messages".)
+as Slack asks: so nobody is mentioned. Must not send. (docs/notifications.md, "Limits".)
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Owns its form, an Adaptive Card in an envelope, and its limits. Foreign text stands in `TextRun`, which no
 client reads as Markdown, and mentions need an entity that no card of ours has. Must not send.
-(Facts, "Messages to Teams".)
+(docs/notifications.md, "Limits".)
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer import cli
 from deployer.notify import sender
 from tests.contract.scripted_server import Reply, Seen, Server, serving
 from tests.pipeline.secret_world import Written, marked, run_with_secrets
@@ -97,6 +98,20 @@ def test_nothing_is_sent_unsigned(stage: Stage) -> None:
     assert ended.code == 0
     assert server.seen == []
     assert "`webhook-secret` is missing" in ended.printed
+
+
+def test_a_command_line_takes_the_urls_from_variables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    with serving(ok) as server:
+        for name, value in receivers(server).items():
+            monkeypatch.setenv(f"SPARK_DEPLOY_{name.upper()}", value)
+        arguments = ["deploy", "--cleanup", "perhaps"]
+        assert cli.main([*arguments, "--teams-url", f"{server.url}/zQother"]) == 2
+    assert paths(server) == {PATHS["slack"], "/zQother", PATHS["webhook"]}
+    assert "zQ" not in "".join(capsys.readouterr())
 
 
 REPLIES: Mapping[str, Callable[[Seen], Reply]] = {
