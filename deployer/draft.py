@@ -17,6 +17,7 @@ from deployer.deployment.apply import Applied, State, unverified
 from deployer.deployment.clusters import Updated
 from deployer.deployment.ports import Identity, Workspace
 from deployer.errors import DeployError, ExitCode, FailureReason, Problem, exit_code, fail
+from deployer.jobs.circumstances import owner_of, runs_when
 from deployer.jobs.inventory import Job
 from deployer.jobs.references import Reference
 from deployer.library.model import Library
@@ -92,9 +93,16 @@ class Draft:
         """Who the workspace says we are."""
         self.identity = model.Identity(identity.user, identity.admin)
 
-    def note_plan(self, plan: Plan, jobs_seen: int) -> None:
-        """The plan, made from `jobs_seen` jobs; its removals are told by `note_versions`."""
+    def note_plan(self, plan: Plan, jobs_seen: int, jobs: Iterable[Job] = ()) -> None:
+        """The plan, made from `jobs_seen` jobs; its removals are told by `note_versions`.
+
+        `jobs` tell who answers for those that move, and when they run.
+        """
         target = plan.target
+        around = {
+            job.job_id: (owner_of(job.settings, job.creator), runs_when(job.settings))
+            for job in jobs
+        }
         self.plan = model.Plan(
             digest=plan.digest,
             upload=model.Upload(target.path, target.sha256, target.size) if plan.upload else None,
@@ -108,6 +116,8 @@ class Draft:
                     ),
                     from_versions=tuple(str(version) for version in one.versions),
                     note=one.note,
+                    owner=around.get(one.job_id, ("", ""))[0],
+                    runs=around.get(one.job_id, ("", ""))[1],
                 )
                 for one in plan.rewires
             ),

@@ -79,7 +79,7 @@ def planned(draft: Draft, scene: Scene) -> Planned:
         )
         warn_of_clusters(draft, clusters.stays)
         plan, moves, carries = _with_unfinished(scene, _plan_with_rights(scene, clusters.changes))
-        draft.note_plan(plan, scene.scan.jobs_seen)
+        draft.note_plan(plan, scene.scan.jobs_seen, scene.scan.jobs)
         tell_elsewhere(draft, scene.elsewhere, scene.order, plan.clusters)
         users = users_after(scene, scene.scan, plan.rewires, scene.elsewhere)
         verdicts = verdicts_on(draft, scene, scene.files, users, moves)

@@ -208,7 +208,7 @@ def _way(ground: _Ground) -> _Way:
         for gone in (one for one in undo if one.job_id not in jobs):
             draft.warn(f"Job {gone.job_id} ({gone.job_name}) is not there any more.")
         draft.note_way_back(ground.distribution.name, plan.target)
-        draft.note_plan(plan, scan.jobs_seen)
+        draft.note_plan(plan, scan.jobs_seen, scan.jobs)
         approval = draft.note_approval(plan.digest)
         draft.narrator.info(f"{len(plan.rewires)} jobs go back; plan digest {approval}")
     return _Way(goal, order, plan, history)

@@ -80,7 +80,12 @@ def scan_jobs(
             continue
         seen.add(document.job_id)
         on_seen(len(seen))
-        job = read_job(document.job_id, document.settings, complete=document.complete)
+        job = read_job(
+            document.job_id,
+            document.settings,
+            complete=document.complete,
+            creator=document.creator,
+        )
         named = NamedJob(job.job_id, job.name)
         for lead in leads_in(job.settings):
             leads[lead].append(named)

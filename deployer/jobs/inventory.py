@@ -42,6 +42,7 @@ class Job:
     tags: Mapping[str, str] = field(default_factory=dict)
     continuous: bool = False
     complete: bool = True
+    creator: str = ""
 
     def pin(self, library: str) -> str | None:
         """The version prefix that the job's owner pinned `library` to by tag; None when not pinned.
@@ -56,7 +57,7 @@ class Job:
         return self.tags.get(PIN_TAG)
 
 
-def read_job(job_id: int, settings: JsonObject, *, complete: bool = True) -> Job:
+def read_job(job_id: int, settings: JsonObject, *, complete: bool = True, creator: str = "") -> Job:
     """The job with all its references. Total: any JSON object is a job."""
     name = settings.get("name")
     owner, note = _owner(settings)
@@ -76,6 +77,7 @@ def read_job(job_id: int, settings: JsonObject, *, complete: bool = True) -> Job
         },
         continuous=isinstance(continuous, dict) and continuous.get("pause_status") != "PAUSED",
         complete=complete,
+        creator=creator,
     )
 
 

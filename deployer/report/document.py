@@ -171,6 +171,8 @@ def _rewire(rewire: Rewire) -> Document:
         ],
         "from_versions": list(rewire.from_versions),
         "note": rewire.note,
+        "owner": rewire.owner,
+        "runs": rewire.runs,
     }
 
 

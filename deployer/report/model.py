@@ -115,6 +115,8 @@ class Rewire:
     references: tuple[ChangedReference, ...]
     from_versions: tuple[str, ...]  # oldest first
     note: str = ""  # when it takes effect, where that is not the next run
+    owner: str = ""  # whom to ask about the job
+    runs: str = ""  # when it starts by itself, such as `daily 02:00 UTC`
 
 
 @dataclass(frozen=True)
