@@ -121,6 +121,7 @@ _MODE_HELP = {
     Mode.DEPLOY: "upload the library and move the jobs",
     Mode.ROLLBACK: "move the jobs back to what they named before a deployment",
     Mode.UPLOAD: "upload the library only",
+    Mode.PUBLISH: "make the release of the tag, with the library and its hashes",
     Mode.CLEANUP: "remove old versions that nothing uses",
     Mode.STATUS: "list the library references of the workspace",
     Mode.DOCTOR: "check credentials, rights and the root, and change nothing",

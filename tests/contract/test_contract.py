@@ -100,6 +100,7 @@ SPECIAL = {
     "from-versions": {"from-versions": "1.4.0"},
     "expected-plan-digest": {"expected-plan-digest": "9c" * 32},
     "lock-expiry": {"lock-expiry": "7m"},
+    "version": {"version": "v1.4.0-rc.1"},
 }
 
 
