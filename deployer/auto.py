@@ -24,8 +24,11 @@ PUBLISH = "publish"
 _USUAL_RELEASES = "production"
 # `v1` and `v1.2` move on with every release; what people pin has all its parts.
 _FULL_VERSION = re.compile(r"v?\d+\.\d+\.\d+.*", re.I | re.S)
-# What a form never says: secrets, where they go, and what would let strangers' code have them.
-_NEVER_BY_FORM = frozenset({*CONNECTION, "trust-project", "host-paths"})
+# What a form never says: secrets, where they go, what would let strangers' code have them, and what is
+# known before the form is read.
+_NEVER_BY_FORM = frozenset(
+    {*CONNECTION, "trust-project", "host-paths", "log-level", "notify", "report-path"}
+)
 _PROPOSALS = frozenset({"pull_request", "pull_request_target"})
 _DOES = {
     Mode.CHECK: "check",

@@ -28,7 +28,7 @@ from deployer.deployment.lock import Lock
 from deployer.deployment.ports import Interrupted, Workspace
 from deployer.doors import Doors, Origin, Releasing
 from deployer.draft import Draft, outcome_of
-from deployer.errors import DeployError, ExitCode, FailureReason, exit_code, fail
+from deployer.errors import DeployError, ExitCode, FailureReason, exit_code, fail, raise_if_any
 from deployer.gh.core import Actions, CommandFiles
 from deployer.leftover import LockNotes
 from deployer.narrator import Narrator
@@ -117,6 +117,7 @@ class _Run:
     stop: Stop
     delivery: Delivery
     draft: Draft | None = None
+    asked: Settings | None = None  # once the inputs are read
 
     def to_its_end(self) -> int:
         """The story and its report; the exit code. Only one thread reports, see `_last_word`."""
@@ -125,9 +126,9 @@ class _Run:
             try:
                 report = self._story(self._settings())
             except DeployError as error:
-                report = _unparsed(self.texts, error)
+                report = self._unbegun(error)
             except Exception as error:  # noqa: BLE001 - Python would print it as it is, secrets and all
-                report = _unparsed(self.texts, self._bug(error))
+                report = self._unbegun(self._bug(error))
             if not self.stop.claim():
                 threading.Event().wait()  # the last word is being said, and ends the process
             return self._deliver(report)
@@ -159,13 +160,21 @@ class _Run:
         request = read_request(self.texts, self.environ, self.context.workspace)
         if request.told:
             self.narrator.info(request.told)
+        self.asked = request.settings
+        raise_if_any(request.objections)
         return request.settings
+
+    def _unbegun(self, error: DeployError) -> Report:
+        """The report of a run whose inputs could not be read, or that may not do what they ask."""
+        if self.asked is not None:
+            return _unbegun(self.asked.mode.value, self.asked.environment, error)
+        return _unbegun(self.texts.get("mode", ""), self.texts.get("environment", ""), error)
 
     def _last_word(self) -> None:
         """Report what is known of a run that does not come to a change boundary, and end it."""
         if self.stop.claim():
             cancelled = fail(FailureReason.CANCELLED, "The run was cancelled before it began.")
-            report = self.draft.cancelled() if self.draft else _unparsed(self.texts, cancelled)
+            report = self.draft.cancelled() if self.draft else self._unbegun(cancelled)
             os._exit(self._deliver(report))
 
     def _deliver(self, report: Report) -> int:
@@ -277,15 +286,14 @@ def _notifier(texts: Mapping[str, str], environ: Mapping[str, str], run_url: str
     )
 
 
-def _unparsed(texts: Mapping[str, str], error: DeployError) -> Report:
-    """The report of a run whose inputs could not be read."""
-    mode = texts.get("mode", "")
+def _unbegun(mode: str, environment: str, error: DeployError) -> Report:
+    """The report of a run that did not begin."""
     failures = tuple(Failure(p.reason.value, p.title, p.detail, p.remedy) for p in error.problems)
     first = failures[0]
     several = failures if len(failures) > 1 else ()
     return Report(
         mode=Mode(mode) if mode in set(Mode) else Mode.PLAN,
-        environment=texts.get("environment", ""),
+        environment=environment,
         outcome=outcome_of(error.reason),
         failure=Failure(first.reason, first.title, first.detail, first.remedy, several),
     )

@@ -33,10 +33,14 @@ _OFFLINE = frozenset({Mode.CHECK.value})  # needs no target, and uses no credent
 
 @dataclass(frozen=True)
 class Request:
-    """The settings, and a line for the log on each choice that was made."""
+    """The settings, a line for the log on each choice that was made, and why it may not be done.
+
+    Whoever does it raises the `objections` first, before any credential is used and any code runs.
+    """
 
     settings: Settings
     told: str = ""
+    objections: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ def read_request(texts: Mapping[str, str], environ: Mapping[str, str], folder: P
     """What `texts` (input name → text, blank = not given) ask for, with the file in `folder`.
 
     Raises:
-        DeployError: invalid-input, invalid-configuration, untrusted-configuration, untrusted-code or
-            invalid-event, with every problem.
+        DeployError: invalid-input, invalid-configuration, untrusted-configuration, invalid-event or,
+            for an event that is none for us, untrusted-code; with every problem.
     """
     given = {name: text for name, text in texts.items() if text.strip()}
     mode = given.get("mode", "").strip()
@@ -74,8 +78,7 @@ def read_request(texts: Mapping[str, str], environ: Mapping[str, str], folder: P
     if decision is not None:
         settings = replace(request.settings, checks_too=decision.checks_too)
         request = Request(settings, "\n".join(filter(None, (decision.told, request.told))))
-    raise_if_any(objections_to_code(request.settings, given, environ))
-    return request
+    return replace(request, objections=tuple(objections_to_code(request.settings, given, environ)))
 
 
 def _asked(given: dict[str, str], environ: Mapping[str, str], target: _Target | None) -> Request:

@@ -45,7 +45,8 @@ def test_a_proposal_is_not_built_beside_credentials(
 
 @pytest.mark.parametrize("name", ["databricks-token", "databricks-client-secret"])
 def test_credentials_that_are_inputs_count(name: str) -> None:
-    (problem,) = found(GITHUB, mode="plan", **{name: "secret"})
+    texts = {name: "secret"}
+    (problem,) = objections(parse({**ENOUGH, **texts}), texts, GITHUB)
     assert f"the input `{name}`" in problem.detail
     assert "secret" not in problem.detail.replace(name, "")
 
@@ -97,7 +98,7 @@ def test_who_trusts_every_author_may_say_so() -> None:
     assert found({**GITHUB, **TOKEN}, mode="plan", trust_project="true") == ()
 
 
-OUTSIDE = (
+OUTSIDE: tuple[dict[str, str], ...] = (
     {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"},
     {"GITHUB_EVENT_NAME": "merge_group", "GITHUB_REF": "refs/heads/gh-readonly-queue/main/pr-7-a"},
     {"GITLAB_CI": "true", "CI_COMMIT_BRANCH": "main"},
