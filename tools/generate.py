@@ -29,6 +29,7 @@ README = "README.md"
 ERRORS = "docs/errors.md"
 CONFIGURATION = "docs/configuration.md"
 CONFIG_SCHEMA = "docs/spark-deploy.schema.json"
+RECIPES = "docs/recipes"
 
 _HEAD = f"""\
 # Generated from deployer/contract.py by `{CALL}`; edits here are lost.
@@ -188,6 +189,15 @@ def with_part(text: str, name: str, part: str) -> str:
     return pattern.sub(lambda _: f"{begin}\n{part}\n{end}", text)
 
 
+def with_files(text: str, root: Path) -> str:
+    """`text` with every file of `examples/` that its markers name, whole, as a block of code."""
+    for name in re.findall(rf"<!-- begin (examples/[\w./-]+): {re.escape(CALL)} -->", text):
+        content = (root / name).read_text(encoding="utf-8")
+        language = "yaml" if name.endswith(".yml") else "groovy"
+        text = with_part(text, name, f"```{language}\n{content}```\n")
+    return text
+
+
 def generated(root: Path) -> dict[str, str]:
     """What each file with generated parts should say, by its path below `root`. Raises StaleMarkers."""
     readme = (root / README).read_text(encoding="utf-8")
@@ -200,6 +210,10 @@ def generated(root: Path) -> dict[str, str]:
         ERRORS: with_part(errors, "reasons", reason_table()),
         CONFIGURATION: with_part(configuration, "keys", key_table()),
         CONFIG_SCHEMA: config_schema(),
+        **{
+            str(page.relative_to(root)): with_files(page.read_text(encoding="utf-8"), root)
+            for page in sorted((root / RECIPES).glob("*.md"))
+        },
     }
 
 
