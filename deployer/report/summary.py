@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from deployer.contract import Mode
-from deployer.errors import DOCS
 from deployer.report import view
 from deployer.report.budget import Section, fit
 from deployer.report.clusters import section as clusters
@@ -20,30 +19,30 @@ from deployer.report.markdown import (
     code,
     code_block,
     code_cell,
-    html,
-    job_url,
-    link,
-    prose,
     row,
     sentence,
     sentence_cell,
     table_head,
     text,
 )
-from deployer.report.model import Failure, Outcome, Report, Rewire, Untouched
+from deployer.report.model import Outcome, Report, Rewire, Untouched
 from deployer.report.reasons import explanation
 from deployer.report.sentences import apparate_sentences
 from deployer.report.summary_parts import (
     about,
     checks,
+    failure,
+    folded,
+    folding,
     inventory,
+    job_cell,
+    left,
     shortened,
     stored_versions,
     versions_cell,
 )
 
 BUDGET = 1_000_000  # bytes; the runner drops more than 1 MiB = 1,048,576 (fact 20)
-FOLDED_FROM = 15  # a longer table starts folded
 _TRY_AGAIN = "Run the same {} again: it goes on with the jobs that did not move."
 
 
@@ -54,8 +53,8 @@ def to_summary(report: Report, *, report_path: str = "", budget: int = BUDGET) -
     """
     sections = [
         Section(f"## {_headline(report)}\n\n{_uploaded(report)}"),
-        *_failure(report),
-        *_left(report),
+        *failure(report),
+        *left(report),
         *_moved(report),
         *clusters(report),
         *_stays(report),
@@ -99,50 +98,6 @@ def _uploaded(report: Report) -> str:
     return ""
 
 
-def _failure(report: Report) -> Iterator[Section]:
-    failure = report.failure
-    if failure is None:
-        return
-    heads = {Outcome.REFUSED: "Why it was refused", Outcome.CANCELLED: "Why it stopped"}
-    head = f"### {heads.get(report.outcome, 'What went wrong')}\n\n"
-    problems = failure.problems
-    if len(problems) > 1:
-        counted = view.counted(len(problems), "problem")
-        yield Section(f"{head}{counted}:\n\n", tuple(_problem(one) for one in problems))
-        return
-    yield Section(head + _problem(problems[0] if problems else failure))
-
-
-def _problem(problem: Failure) -> str:
-    """One problem: what happened, why, what to do, and where that is explained."""
-    parts = [f"**{sentence(shortened(problem.title, 500))}**\n"]
-    if problem.detail.strip():
-        parts.append(prose(shortened(problem.detail, 6000)))
-    if problem.remedy.strip():
-        remedy = prose(shortened(problem.remedy, 3000))
-        parts.append(f"➡️\n\n{remedy}" if remedy.startswith("```") else f"➡️ {remedy}")
-    parts.append(f"Explained in {code(f'{DOCS}#{problem.reason}')}\n")
-    return "\n".join(parts) + "\n"
-
-
-def _left(report: Report) -> Iterator[Section]:
-    jobs = view.left(report)
-    if not jobs:
-        return
-    head = f"### ⚠️ {view.counted(len(jobs), 'job')} did not move\n\n"
-    rows = tuple(
-        row(
-            (
-                _job(report, one.job.job_id, one.job.job_name),
-                one.status,
-                sentence_cell(shortened(one.job.detail)),
-            )
-        )
-        for one in jobs
-    )
-    yield Section(head + table_head("Job", "What happened", "Why"), rows, "\n")
-
-
 def _moved(report: Report) -> Iterator[Section]:
     rewires = view.moved(report)
     if not rewires:
@@ -152,12 +107,12 @@ def _moved(report: Report) -> Iterator[Section]:
     notes = any(rewire.note for rewire in rewires)
     head = table_head("Job", "From", "To", "Places", *(("Takes effect",) if notes else ()))
     rows = tuple(_moved_row(report, rewire, to, notes=notes) for rewire in rewires)
-    yield _folding(title, "", head, rows)
+    yield folding(title, "", head, rows)
 
 
 def _moved_row(report: Report, rewire: Rewire, to: str, *, notes: bool) -> str:
     cells = [
-        _job(report, rewire.job_id, rewire.job_name),
+        job_cell(report, rewire.job_id, rewire.job_name),
         versions_cell(rewire.from_versions),
         to,
         str(len(rewire.references)),
@@ -178,14 +133,14 @@ def _stays(report: Report) -> Iterator[Section]:
         rows = tuple(_untouched_row(report, entry) for entry in entries)
         head = table_head("Job", "Version", "Reference", "Place")
         title = f"{jobs}: {meaning.heading}"
-        yield _folding(title, sentence(meaning.advice), head, rows, level=4)
+        yield folding(title, sentence(meaning.advice), head, rows, level=4)
 
 
 def _untouched_row(report: Report, entry: Untouched) -> str:
     note = f"<br>{sentence_cell(shortened(entry.note))}" if entry.note else ""
     return row(
         (
-            _job(report, entry.job_id, entry.job_name) + note,
+            job_cell(report, entry.job_id, entry.job_name) + note,
             text(shortened(entry.version or "?")),
             code_cell(shortened(entry.value)),
             code_cell(shortened(entry.place)),
@@ -202,7 +157,7 @@ def _removed(report: Report) -> Iterator[Section]:
     rows = tuple(
         row((text(shortened(one.version)), code_cell(shortened(one.path)))) for one in removed
     )
-    yield _folding(title, "", table_head("Version", "File"), rows)
+    yield folding(title, "", table_head("Version", "File"), rows)
 
 
 def _warnings(report: Report) -> Iterator[Section]:
@@ -257,7 +212,7 @@ def _references(report: Report) -> Iterator[Section]:
     rows = tuple(
         row(
             (
-                _job(report, rewire.job_id, rewire.job_name),
+                job_cell(report, rewire.job_id, rewire.job_name),
                 code_cell(shortened(reference.place)),
                 code_cell(shortened(reference.before, 1000)),
                 code_cell(shortened(reference.after, 1000)),
@@ -269,25 +224,4 @@ def _references(report: Report) -> Iterator[Section]:
     if rows:
         title = f"Every reference ({len(rows):,})"
         head = table_head("Job", "Place", "Before", "After")
-        yield replace(_folded(title, "", head, rows), detail=True)
-
-
-def _job(report: Report, job_id: int, name: str) -> str:
-    label = code_cell(shortened(name)) if name.strip() else f"job {job_id}"
-    return link(label, job_url(report.host, job_id))
-
-
-def _folding(
-    title: str, advice: str, head: str, rows: tuple[str, ...], *, level: int = 3
-) -> Section:
-    """A section that starts folded when it is long."""
-    if len(rows) >= FOLDED_FROM:
-        return _folded(title, advice, head, rows)
-    lead = f"{advice}\n\n" if advice else ""
-    return Section(f"{'#' * level} {text(title)}\n\n{lead}{head}", rows, "\n")
-
-
-def _folded(title: str, advice: str, head: str, rows: tuple[str, ...]) -> Section:
-    lead = f"{advice}\n\n" if advice else ""
-    start = f"<details><summary><b>{html(title)}</b></summary>\n\n{lead}{head}"
-    return Section(start, rows, "\n</details>\n\n")
+        yield replace(folded(title, "", head, rows), detail=True)

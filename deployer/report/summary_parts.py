@@ -1,6 +1,6 @@
-"""Parts of the job summary that stand for themselves: checks, versions, inventory, the run.
+"""Parts of summaries and comments that stand for themselves: failure, checks, versions, inventory, the run.
 
-Owns their Markdown; `summary` puts them in order. Must not decide what a run did: see `view`.
+Owns their Markdown; `summary` and `comment` put them in order. Must not decide what a run did: see `view`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deployer.contract import Mode
+from deployer.errors import DOCS
 from deployer.report import view
 from deployer.report.budget import Section
 from deployer.report.markdown import (
@@ -17,7 +18,9 @@ from deployer.report.markdown import (
     html,
     job_url,
     link,
+    prose,
     row,
+    sentence,
     sentence_cell,
     table_head,
     text,
@@ -26,8 +29,10 @@ from deployer.report.model import (
     Check,
     CheckStatus,
     Decision,
+    Failure,
     Finding,
     InventoryEntry,
+    Outcome,
     Report,
     StoredVersion,
 )
@@ -35,6 +40,7 @@ from deployer.report.reasons import explanation
 from deployer.report.untrusted import cut
 
 _CELL = 300  # characters of one value in a table; report.json has all
+FOLDED_FROM = 15  # a longer table starts folded
 _TAIL = 4_000  # characters of a tool's output
 _FINDINGS = 200  # per check; more help nobody
 _MARKS = {
@@ -53,6 +59,75 @@ def shortened(untrusted: str, limit: int = _CELL) -> str:
 def versions_cell(versions: Sequence[str]) -> str:
     """Several versions in one table cell."""
     return text(shortened(", ".join(versions))) or "?"
+
+
+def failure(report: Report) -> Iterator[Section]:
+    """Why the run failed or refused, and what to do."""
+    failed = report.failure
+    if failed is None:
+        return
+    heads = {Outcome.REFUSED: "Why it was refused", Outcome.CANCELLED: "Why it stopped"}
+    head = f"### {heads.get(report.outcome, 'What went wrong')}\n\n"
+    problems = failed.problems
+    if len(problems) > 1:
+        counted = view.counted(len(problems), "problem")
+        yield Section(f"{head}{counted}:\n\n", tuple(_problem(one) for one in problems))
+        return
+    yield Section(head + _problem(problems[0] if problems else failed))
+
+
+def _problem(problem: Failure) -> str:
+    """One problem: what happened, why, what to do, and where that is explained."""
+    parts = [f"**{sentence(shortened(problem.title, 500))}**\n"]
+    if problem.detail.strip():
+        parts.append(prose(shortened(problem.detail, 6000)))
+    if problem.remedy.strip():
+        remedy = prose(shortened(problem.remedy, 3000))
+        parts.append(f"➡️\n\n{remedy}" if remedy.startswith("```") else f"➡️ {remedy}")
+    parts.append(f"Explained in {code(f'{DOCS}#{problem.reason}')}\n")
+    return "\n".join(parts) + "\n"
+
+
+def left(report: Report) -> Iterator[Section]:
+    """The jobs that should have moved and did not."""
+    jobs = view.left(report)
+    if not jobs:
+        return
+    head = f"### ⚠️ {view.counted(len(jobs), 'job')} did not move\n\n"
+    rows = tuple(
+        row(
+            (
+                job_cell(report, one.job.job_id, one.job.job_name),
+                one.status,
+                sentence_cell(shortened(one.job.detail)),
+            )
+        )
+        for one in jobs
+    )
+    yield Section(head + table_head("Job", "What happened", "Why"), rows, "\n")
+
+
+def job_cell(report: Report, job_id: int, name: str) -> str:
+    """A job in a table cell, by name and with a link to it."""
+    label = code_cell(shortened(name)) if name.strip() else f"job {job_id}"
+    return link(label, job_url(report.host, job_id))
+
+
+def folding(
+    title: str, advice: str, head: str, rows: tuple[str, ...], *, level: int = 3
+) -> Section:
+    """A section that starts folded when it is long."""
+    if len(rows) >= FOLDED_FROM:
+        return folded(title, advice, head, rows)
+    lead = f"{advice}\n\n" if advice else ""
+    return Section(f"{'#' * level} {text(title)}\n\n{lead}{head}", rows, "\n")
+
+
+def folded(title: str, advice: str, head: str, rows: tuple[str, ...]) -> Section:
+    """A section that starts folded."""
+    lead = f"{advice}\n\n" if advice else ""
+    start = f"<details><summary><b>{html(title)}</b></summary>\n\n{lead}{head}"
+    return Section(start, rows, "\n</details>\n\n")
 
 
 def checks(report: Report) -> Iterator[Section]:

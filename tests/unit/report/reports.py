@@ -419,6 +419,38 @@ def plan_with_places_elsewhere() -> Report:
     return replace(plan_of_three(), elsewhere=places)
 
 
+OWNERS = ("pricing", "ann@example.com", "1f3c2a5e-service-principal", "")
+STARTS = (
+    "daily 02:00 Europe/Berlin", "continuously", "paused: hourly at :05 UTC", "", "when files arrive",
+    "cron 0 0/10 * * * ? UTC",
+)  # fmt: skip
+
+
+def with_circumstances(report: Report) -> Report:
+    """The same report, which knows who answers for the jobs and when they run."""
+    assert report.plan is not None
+    rewires = tuple(
+        replace(one, owner=OWNERS[index % len(OWNERS)], runs=STARTS[index % len(STARTS)])
+        for index, one in enumerate(report.plan.rewires)
+    )
+    return replace(report, plan=replace(report.plan, rewires=rewires))
+
+
+def checks_of_a_fork() -> Report:
+    """What the untrusted half of a pull request from a fork finds: no workspace, no plan."""
+    return Report(
+        mode=Mode.CHECK,
+        environment="",
+        outcome=Outcome.SUCCEEDED,
+        library=LIBRARY,
+        checks=(
+            Check("lint", CheckStatus.PASSED, 0.4, "ruff found nothing"),
+            Check("test", CheckStatus.PASSED, 31.2, "42 passed"),
+            Check("build", CheckStatus.PASSED, 1.6, "retail_metrics-1.5.0-py3-none-any.whl"),
+        ),
+    )
+
+
 def plan_with_jobs(moving: int, staying: int) -> Report:
     """A plan as large as wanted."""
     base = plan_of_three()
@@ -482,8 +514,9 @@ check_results = st.builds(
     Check, texts, st.sampled_from(CheckStatus), seconds, texts, few(findings), texts
 )
 rewires = st.builds(
-    Rewire, ids, texts, few(st.builds(ChangedReference, texts, texts, texts)), few(versions), texts
-)
+    Rewire, ids, texts, few(st.builds(ChangedReference, texts, texts, texts)), few(versions), texts,
+    texts, texts | st.sampled_from(["continuously", "paused: daily 02:00 UTC", "hourly at :05 UTC"]),
+)  # fmt: skip
 removals = st.builds(Removal, texts, versions)
 cluster_ids = st.sampled_from(["0101-1", "0101-2"]) | texts
 CLUSTER_ENDS = [one.value for one in Became]
