@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -38,7 +37,7 @@ class Origin:
     run_url: str = ""
 
 
-def _no_releases(_: Settings) -> AbstractContextManager[Releases]:
+def _no_releases(_: Settings) -> Releases:
     raise fail(
         FailureReason.INVALID_INPUT,
         "It is not known whose releases are meant.",
@@ -54,7 +53,7 @@ class Releasing:
     `tag` is without `refs/tags/`; "" for a run that is for no tag.
     """
 
-    connect: Callable[[Settings], AbstractContextManager[Releases]] = _no_releases
+    connect: Callable[[Settings], Releases] = _no_releases
     tag: str = ""
     folder: Path = Path("releases")
 

@@ -23,7 +23,11 @@ class NotFound(ForgeError):
 
 
 class Rejected(ForgeError):
-    """It was understood and is not acceptable (422)."""
+    """It was understood and is not acceptable (422). `codes` are GitHub's, `already_exists` for instance."""
+
+    def __init__(self, message: str, codes: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.codes = codes
 
 
 class Unavailable(ForgeError):

@@ -13,8 +13,8 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 from deployer import pipeline
 from deployer.checking import Checking
@@ -167,7 +167,8 @@ class _Run:
     def _unbegun(self, error: DeployError) -> Report:
         """The report of a run whose inputs could not be read, or that may not do what they ask."""
         if self.asked is not None:
-            return _unbegun(self.asked.mode.value, self.asked.environment, error)
+            report = _unbegun(self.asked.mode.value, self.asked.environment, error)
+            return replace(report, why=self.asked.why)
         return _unbegun(self.texts.get("mode", ""), self.texts.get("environment", ""), error)
 
     def _last_word(self) -> None:
@@ -210,13 +211,18 @@ class _Run:
         token = self.texts.get("github-token") or self.environ.get("GITHUB_TOKEN", "")
         if not repository or not token:
             return Releasing(tag=tag, folder=folder)
-        api_url = self.environ.get("GITHUB_API_URL") or "https://api.github.com"
 
-        def connected(_: Settings) -> AbstractContextManager[Releases]:
+        def connected(_: Settings) -> Releases:
             # Only who wants a release waits for the import of PyGithub.
-            from deployer.gh.releases import open_releases  # noqa: PLC0415
+            from deployer.gh.api import Addresses, Api  # noqa: PLC0415
+            from deployer.gh.patience import Patience  # noqa: PLC0415
+            from deployer.gh.releases import GitHubReleases  # noqa: PLC0415
 
-            return open_releases(api_url, token, repository)
+            api_url = self.environ.get("GITHUB_API_URL")
+            addresses = Addresses(api=api_url) if api_url else Addresses()
+            return GitHubReleases(
+                Api(addresses, token, Patience(self._pause, time.time)), repository
+            )
 
         return Releasing(connected, tag, folder)
 

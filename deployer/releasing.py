@@ -20,6 +20,7 @@ from packaging.version import Version
 from deployer.doors import Doors
 from deployer.draft import Draft
 from deployer.errors import DeployError, FailureReason, fail
+from deployer.forge import ForgeError
 from deployer.library.model import Kind, Library
 from deployer.ownership import adopt, make_folder
 from deployer.release import notes, sums
@@ -28,13 +29,7 @@ from deployer.release.fetching import find, take
 from deployer.release.ports import (
     LARGEST,
     Attachment,
-    Denied,
-    Gone,
-    Refused,
     Releases,
-    Sealed,
-    Taken,
-    Unanswered,
     release_error,
 )
 from deployer.release.publishing import Order, Publishing, conflict
@@ -86,10 +81,11 @@ def fetch_library(draft: Draft, doors: Doors, version: Version) -> Path:
 @contextmanager
 def _releases(draft: Draft, doors: Doors, phase: str, title: str) -> Iterator[Releases]:
     """The releases of the run's repository; what nobody knew better becomes a DeployError."""
-    with draft.phase(phase, title), doors.releasing.connect(draft.settings) as releases:
+    with draft.phase(phase, title):
+        releases = doors.releasing.connect(draft.settings)
         try:
             yield releases
-        except (Denied, Gone, Refused, Sealed, Taken, Unanswered) as error:
+        except ForgeError as error:
             raise release_error(error, releases.repository) from error
 
 

@@ -8,9 +8,11 @@ needs this imports it late, because PyGithub takes a while.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import requests
 from github import Auth, Github, GithubException
@@ -18,8 +20,10 @@ from github import Auth, Github, GithubException
 from deployer import __version__
 from deployer.forge import Denied, ForgeError, NotFound, Rejected, Unavailable, Uncertain
 from deployer.gh.patience import No, Patience, is_limit
+from deployer.session import CHUNK, Session
 
 _TIMEOUT_S = 30
+_OCTETS = "application/octet-stream"
 _PAGE = 100  # the most that GitHub gives
 _PAGES = 60  # 6,000 entries; an issue can have 2,500 comments
 _SERVER_ERROR = 500
@@ -36,15 +40,27 @@ class Addresses:
     server: str = "https://github.com"
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A file to send; `opened` gives its bytes from the start, each time anew. `size` is in bytes."""
+
+    name: str
+    size: int
+    media_type: str
+    opened: Callable[[], AbstractContextManager[BinaryIO]]
+
+
 class Api:
     """One token's connection. Every method raises the errors of `forge`."""
 
     def __init__(self, addresses: Addresses, token: str, patience: Patience) -> None:
         self._graphql = addresses.graphql
+        self._base = addresses.api.rstrip("/")
+        self._token = token
         self._patience = patience
         self._github = Github(
             auth=Auth.Token(token),
-            base_url=addresses.api.rstrip("/"),
+            base_url=self._base,
             timeout=_TIMEOUT_S,
             user_agent=f"spark-deploy/{__version__}",
             per_page=_PAGE,
@@ -96,6 +112,43 @@ class Api:
             raise Unavailable("GitHub's GraphQL API answered without data")
         return data
 
+    def send_file(self, url: str, file: Upload) -> Any:
+        """The answer to a file that is sent to `url`, an address that GitHub gave. Lost, it is Uncertain."""
+
+        def once() -> tuple[Mapping[str, str], Any]:
+            headers = {"Content-Type": file.media_type, "Content-Length": str(file.size)}
+            with file.opened() as content:
+                return self._github.requester.requestMemoryBlobAndCheck(
+                    "POST", url, parameters={"name": file.name}, headers=headers, file_like=content
+                )
+
+        self._patience.before_write()
+        return self._patiently(once, repeatable=False)[1]
+
+    def file(self, path: str) -> Iterator[bytes]:
+        """The bytes of a file, in pieces. GitHub's answer leads to a storage service, which gets no token.
+
+        PyGithub would hold the whole file in memory, and knows no storage but that of github.com.
+        """
+        headers = {"Accept": _OCTETS, "Authorization": f"Bearer {self._token}"}
+        url = self._base + path
+        try:
+            with Session() as session:
+                session.auth = _as_it_is
+                with session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as first:
+                    location = first.headers.get("location", "") if first.is_redirect else ""
+                    if not location:
+                        yield from _content(first)
+                        return
+                if urlsplit(location).scheme not in {"https", urlsplit(url).scheme}:
+                    raise Unavailable("GitHub leads to a file by an address that is not encrypted")
+                plain = {"Accept": _OCTETS}
+                with session.get(location, headers=plain, stream=True, timeout=_TIMEOUT_S) as last:
+                    yield from _content(last)
+        except requests.RequestException as error:
+            # Its text may hold the address, and in the address a signature that opens the file.
+            raise Unavailable(f"a download broke off ({_cause(error)})") from None
+
     def _send(
         self,
         method: str,
@@ -105,15 +158,23 @@ class Api:
         body: Mapping[str, Any] | None = None,
         repeatable: bool = True,
     ) -> tuple[Mapping[str, str], Any]:
+        return self._patiently(
+            lambda: self._github.requester.requestJsonAndCheck(
+                method,
+                path,
+                parameters=dict(query) if query else None,
+                input=dict(body) if body is not None else None,
+            ),
+            repeatable=repeatable,
+        )
+
+    def _patiently(
+        self, once: Callable[[], tuple[Mapping[str, str], Any]], *, repeatable: bool
+    ) -> tuple[Mapping[str, str], Any]:
         attempt = 0
         while True:
             try:
-                return self._github.requester.requestJsonAndCheck(
-                    method,
-                    path,
-                    parameters=dict(query) if query else None,
-                    input=dict(body) if body is not None else None,
-                )
+                return once()
             except GithubException as error:
                 no = _no(error)
             except (requests.RequestException, ValueError) as error:
@@ -126,14 +187,31 @@ class Api:
             attempt += 1
 
 
+def _content(response: requests.Response) -> Iterator[bytes]:
+    if response.status_code in {401, 403, 404, 410}:
+        no = No(response.status_code, {}, "the file can't be had")
+        raise _error(no)
+    if response.status_code != requests.codes.ok:
+        raise Unavailable(f"a download was answered with status {response.status_code}")
+    yield from response.iter_content(CHUNK)
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """No credentials from `.netrc`, which requests would add on its own."""
+    return request
+
+
 def _no(error: GithubException) -> No:
     data = error.data
     message = str(data.get("message", "")) if isinstance(data, dict) else ""
+    codes: frozenset[str] = frozenset()
     if isinstance(data, dict) and isinstance(data.get("errors"), list):
-        said = [one.get("message") for one in data["errors"] if isinstance(one, dict)]
+        errors = [one for one in data["errors"] if isinstance(one, dict)]
+        said = [one.get("message") for one in errors]
         message = "; ".join([message, *(one for one in said if isinstance(one, str))])
+        codes = frozenset(str(one["code"]) for one in errors if one.get("code"))
     headers = {key.lower(): str(value) for key, value in (error.headers or {}).items()}
-    return No(error.status, headers, message)
+    return No(error.status, headers, message, codes)
 
 
 def _error(no: No) -> ForgeError:
@@ -144,7 +222,7 @@ def _error(no: No) -> ForgeError:
     if no.status in {404, 410}:
         return NotFound(_told(no))
     if no.status in {400, 422}:
-        return Rejected(_told(no))
+        return Rejected(_told(no), no.codes)
     return Unavailable(_told(no))
 
 

@@ -26,6 +26,7 @@ class No:
     status: int
     headers: Mapping[str, str]
     message: str
+    codes: frozenset[str] = frozenset()  # what GitHub calls each error of a list
 
 
 def is_limit(no: No) -> bool:

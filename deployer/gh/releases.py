@@ -1,76 +1,36 @@
-"""The port `release.ports.Releases` over GitHub's API, by PyGithub.
+"""The port `release.ports.Releases` over GitHub's API.
 
-Owns the endpoints of releases, their files and tags, and what each refusal means. PyGithub would read a file
-whole into memory, and knows no storage but that of github.com; so `download` asks itself.
+Owns the endpoints of releases, their files and tags, and what of an answer is believed. Calls, their
+repetition and the token are `gh.api`'s business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn
-from urllib.parse import quote, urlsplit
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
 
-import requests
-from github import Auth, Github, GithubException
-from github.GithubException import RateLimitExceededException
-from github.Requester import Requester
-
-from deployer.release.ports import (
-    Asset,
-    Attachment,
-    Denied,
-    Gone,
-    Refused,
-    Release,
-    Sealed,
-    Taken,
-    Text,
-    Unanswered,
-)
-from deployer.session import CHUNK, Session
+from deployer.forge import NotFound, Rejected, Unavailable
+from deployer.gh.api import Api, Upload
+from deployer.release.ports import Asset, Attachment, Release, Sealed, Taken, Text
 
 Json = Mapping[str, Any]
 
-_PAGE = 100
-_PAGES = 10  # of a search; a draft of this tag is among the newest thousand
-_TIMEOUT_S = (10, 60)  # to connect, and between two pieces of a file
-_LONGEST = 300  # characters of an answer's own message
-_STATUSES = {401: Denied, 403: Denied, 404: Gone, 410: Gone, 422: Refused}
-_SEALED = ("immutable release",)
-
-
-@contextmanager
-def open_releases(api_url: str, token: str, repository: str) -> Iterator[GitHubReleases]:
-    """The releases of `repository` at the API's address, as GITHUB_API_URL says it."""
-    with Github(auth=Auth.Token(token), base_url=api_url.rstrip("/"), timeout=_TIMEOUT_S[1]) as hub:
-        yield GitHubReleases(hub.requester, api_url=api_url, token=token, repository=repository)
+_SEARCHED = 1_000  # releases; a draft of this tag is among the newest
+_TAG_OBJECTS = 10  # one may lead to another
+_SHOWN_ASSETS = 30  # from here on a release itself may not name all of its files
+_SEALED = "immutable release"
 
 
 class GitHubReleases:
-    """The releases of `repository` (`owner/name`).
+    """The releases of `repository` (`owner/name`)."""
 
-    Args:
-        requester: PyGithub's, which knows the API's address, retries and the token.
-        api_url: As `GITHUB_API_URL` says.
-        token: For downloads; goes to the API's own host and nowhere else.
-        session: Makes a session for downloads.
-    """
-
-    def __init__(
-        self,
-        requester: Requester,
-        *,
-        api_url: str,
-        token: str,
-        repository: str,
-        session: Callable[[], requests.Session] = Session,
-    ) -> None:
-        self._requester = requester
-        self._base = f"{api_url.rstrip('/')}/repos/{quote(repository)}"
-        self._token = token
+    def __init__(self, api: Api, repository: str) -> None:
+        self._api = api
+        self._base = f"/repos/{quote(repository)}"
         self._repository = repository
-        self._session = session
         self._uploads: dict[int, str] = {}  # where files of a release go, by its id
 
     @property
@@ -81,131 +41,95 @@ class GitHubReleases:
     def commits_of(self, tag: str) -> frozenset[str]:
         """See the port."""
         try:
-            ref = self._get(f"/git/ref/tags/{quote(tag)}")
-            found = [str(ref["object"]["sha"])]
-            kind = ref["object"]["type"]
-            while kind == "tag" and len(found) < _PAGES:  # a tag object may lead to another one
-                inner = self._get(f"/git/tags/{found[-1]}")["object"]
-                found.append(str(inner["sha"]))
-                kind = inner["type"]
-        except Gone:
+            found = _object(self._api.get(f"{self._base}/git/ref/tags/{quote(tag)}"))
+            shas = [_sha(found)]
+            while _kind(found) == "tag" and len(shas) < _TAG_OBJECTS:
+                found = _object(self._api.get(f"{self._base}/git/tags/{shas[-1]}"))
+                shas.append(_sha(found))
+        except NotFound:
             return frozenset()
-        return frozenset(found)
+        return frozenset(shas)
 
     def of_tag(self, tag: str) -> tuple[Release, ...]:
         """See the port. Where one is published, the drafts beside it don't matter and are not looked for."""
         try:
-            return (self._release(self._get(f"/releases/tags/{quote(tag)}")),)
-        except Gone:
-            every = self._pages("/releases")
-            found = [self._release(one) for one in every if one.get("tag_name") == tag]
+            return (self._release(self._api.get(f"{self._base}/releases/tags/{quote(tag)}")),)
+        except NotFound:
+            found = [one for one in self._all() if one.tag == tag]
             return tuple(sorted(found, key=lambda one: one.id))
 
     def published(self) -> Iterator[Release]:
         """See the port."""
-        for one in self._pages("/releases"):
-            if not one.get("draft"):
-                yield self._release(one)
+        return (one for one in self._all() if not one.draft)
 
     def read(self, release_id: int) -> Release:
         """See the port."""
-        found = self._release(self._get(f"/releases/{release_id}"))
+        found = self._release(self._api.get(f"{self._base}/releases/{release_id}"))
         if len(found.assets) < _SHOWN_ASSETS:
             return found
-        files = tuple(map(_asset, self._pages(f"/releases/{release_id}/assets")))
-        return Release(**{**vars(found), "assets": files})
+        files = self._api.pages(f"{self._base}/releases/{release_id}/assets")
+        return replace(found, assets=tuple(map(_asset, files)))
 
     def create(self, tag: str, text: Text) -> Release:
         """See the port."""
         asked = {"tag_name": tag, "draft": True, **_said(text)}
-        return self._release(self._call("POST", "/releases", asked))
+        with _meaning():
+            path = f"{self._base}/releases"
+            return self._release(self._api.change("POST", path, asked, repeatable=False))
 
     def publish(self, release: Release, text: Text) -> Release:
         """See the port."""
         asked = {"tag_name": release.tag, "draft": False, **_said(text)}
-        return self._release(self._call("PATCH", f"/releases/{release.id}", asked))
+        with _meaning():
+            path = f"{self._base}/releases/{release.id}"
+            return self._release(self._api.change("PATCH", path, asked, repeatable=True))
 
     def delete(self, release: Release) -> None:
         """See the port."""
-        self._removed(f"/releases/{release.id}")
+        self._removed(f"{self._base}/releases/{release.id}")
 
     def remove(self, asset: Asset) -> None:
         """See the port."""
-        self._removed(f"/releases/assets/{asset.id}")
+        self._removed(f"{self._base}/releases/assets/{asset.id}")
 
     def upload(self, release: Release, file: Attachment) -> Asset:
         """See the port."""
         if release.id not in self._uploads:
             self.read(release.id)
-        url = self._uploads[release.id]
-        headers = {"Content-Type": file.media_type, "Content-Length": str(file.size)}
-        with _told(), file.opened() as content:
-            _, made = self._requester.requestMemoryBlobAndCheck(
-                "POST", url, parameters={"name": file.name}, headers=headers, file_like=content
-            )
-        return _asset(made)
+        sent = Upload(file.name, file.size, file.media_type, file.opened)
+        try:
+            with _meaning():
+                return _asset(self._api.send_file(self._uploads[release.id], sent))
+        except AssertionError:  # PyGithub refuses an address of a strange host this way
+            raise Rejected("GitHub named an address of a strange host for its files") from None
 
     def download(self, asset: Asset) -> Iterator[bytes]:
-        """See the port. GitHub's answer leads to a storage service, which gets no token."""
-        headers = {"Accept": "application/octet-stream", "Authorization": f"Bearer {self._token}"}
-        url = f"{self._base}/releases/assets/{asset.id}"
-        try:
-            with self._session() as session:
-                session.auth = _as_it_is
-                with session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as first:
-                    if not first.is_redirect:
-                        yield from _content(first)
-                        return
-                    location = first.headers["location"]
-                if urlsplit(location).scheme not in {"https", urlsplit(url).scheme}:
-                    raise Refused("GitHub leads to a file by an address that is not encrypted")
-                plain = {"Accept": "application/octet-stream"}
-                with session.get(location, headers=plain, stream=True, timeout=_TIMEOUT_S) as last:
-                    yield from _content(last)
-        except requests.RequestException as error:
-            # Its text may hold the address, and in the address a signature that opens the file.
-            raise Unanswered(f"the download broke off ({type(error).__name__})") from None
+        """See the port."""
+        return self._api.file(f"{self._base}/releases/assets/{asset.id}")
 
     def generated_notes(self, tag: str) -> str:
         """See the port."""
-        try:
-            return str(self._call("POST", "/releases/generate-notes", {"tag_name": tag})["body"])
-        except (Gone, Taken, Sealed, KeyError) as error:
-            raise Refused(f"GitHub wrote no notes: {error}") from error
+        path = f"{self._base}/releases/generate-notes"
+        found = self._api.change("POST", path, {"tag_name": tag}, repeatable=True)
+        body = found.get("body") if isinstance(found, Mapping) else None
+        return body if isinstance(body, str) else ""
 
-    # ── Calls ────────────────────────────────────────────────────────────────────────────────────
-
-    def _get(self, path: str) -> Json:
-        with _told():
-            return _object(self._requester.requestJsonAndCheck("GET", self._base + path)[1])
-
-    def _call(self, verb: str, path: str, asked: Json) -> Json:
-        with _told():
-            return _object(
-                self._requester.requestJsonAndCheck(verb, self._base + path, input=dict(asked))[1]
-            )
+    def _all(self) -> Iterator[Release]:
+        """All releases that the token sees, the newest first."""
+        for number, one in enumerate(self._api.pages(f"{self._base}/releases")):
+            if number >= _SEARCHED:
+                return
+            yield self._release(one)
 
     def _removed(self, path: str) -> None:
         try:
-            with _told():
-                self._requester.requestJsonAndCheck("DELETE", self._base + path)
-        except Gone:
+            with _meaning():
+                self._api.change("DELETE", path, repeatable=True)
+        except NotFound:
             pass
 
-    def _pages(self, path: str) -> Iterator[Json]:
-        for page in range(1, _PAGES + 1):
-            query = {"per_page": _PAGE, "page": page}
-            with _told():
-                _, rows = self._requester.requestJsonAndCheck(
-                    "GET", self._base + path, parameters=query
-                )
-            if not isinstance(rows, list):
-                raise Refused("GitHub answered with something else than a list")
-            yield from map(_object, rows)
-            if len(rows) < _PAGE:
-                return
-
-    def _release(self, told: Json) -> Release:
+    def _release(self, told: object) -> Release:
+        told = _mapping(told)
         try:
             found = Release(
                 id=int(told["id"]),
@@ -219,12 +143,11 @@ class GitHubReleases:
                 assets=tuple(_asset(one) for one in told.get("assets") or ()),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise Refused(f"GitHub's answer about a release can't be read: {error!r}") from error
+            raise Unavailable(
+                f"GitHub's answer about a release can't be read ({error!r})"
+            ) from error
         self._uploads[found.id] = str(told.get("upload_url") or "").split("{", 1)[0]
         return found
-
-
-_SHOWN_ASSETS = 30  # from here on a release itself may not name all of its files
 
 
 def _said(text: Text) -> Json:
@@ -236,7 +159,8 @@ def _said(text: Text) -> Json:
     }
 
 
-def _asset(told: Json) -> Asset:
+def _asset(told: object) -> Asset:
+    told = _mapping(told)
     digest = str(told.get("digest") or "")
     try:
         return Asset(
@@ -247,56 +171,36 @@ def _asset(told: Json) -> Asset:
             sha256=digest.removeprefix("sha256:").lower() if digest.startswith("sha256:") else "",
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise Refused(f"GitHub's answer about a file can't be read: {error!r}") from error
+        raise Unavailable(f"GitHub's answer about a file can't be read ({error!r})") from error
 
 
-def _object(told: Any) -> Json:
+def _mapping(told: object) -> Json:
     if not isinstance(told, Mapping):
-        raise Refused("GitHub answered with something else than a JSON object")
+        raise Unavailable("GitHub answered with something else than a JSON object")
     return told
 
 
-def _content(response: requests.Response) -> Iterator[bytes]:
-    if response.status_code == requests.codes.not_found:
-        raise Gone("the file is not there")
-    if response.status_code != requests.codes.ok:
-        raise Unanswered(f"the download was answered with status {response.status_code}")
-    yield from response.iter_content(CHUNK)
+def _object(told: object) -> Json:
+    """What a ref or a tag object leads to."""
+    return _mapping(_mapping(told).get("object"))
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """No credentials from `.netrc`, which requests would add on its own."""
-    return request
+def _sha(found: Json) -> str:
+    return str(found.get("sha", ""))
+
+
+def _kind(found: Json) -> str:
+    return str(found.get("type", ""))
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """PyGithub's and requests' exceptions as those of the port."""
+def _meaning() -> Iterator[None]:
+    """What of a rejected write the story can do something about."""
     try:
         yield
-    except GithubException as error:
-        _raise(error)
-    except requests.RequestException as error:
-        raise Unanswered(f"no answer ({type(error).__name__})") from None
-    except AssertionError as error:  # PyGithub refuses an address that is not GitHub's this way
-        raise Refused(f"GitHub named an address of a strange host: {error}") from error
-
-
-def _raise(error: GithubException) -> NoReturn:
-    data = error.data if isinstance(error.data, dict) else {}
-    message = str(data.get("message") or error.message or "")[:_LONGEST]
-    details = [one for one in data.get("errors") or () if isinstance(one, dict)]
-    said = " ".join([message, *(str(one.get("message", ""))[:_LONGEST] for one in details)]).strip()
-    if isinstance(error, RateLimitExceededException) or error.status in {408, 429}:
-        raise Unanswered(said) from error
-    if any(one.get("code") == "already_exists" for one in details):
-        raise Taken(said) from error
-    if any(mark in said for mark in _SEALED):
-        raise Sealed(said) from error
-    if error.status in _STATUSES:
-        accepted = (error.headers or {}).get("x-accepted-github-permissions", "")
-        needs = f" It takes {accepted}." if accepted and error.status == 403 else ""  # noqa: PLR2004
-        raise _STATUSES[error.status](
-            f"{said or error.status}.{needs}".replace("..", ".")
-        ) from error
-    raise Unanswered(f"status {error.status}: {said}") from error
+    except Rejected as error:
+        if "already_exists" in error.codes:
+            raise Taken(str(error)) from error
+        if _SEALED in str(error):
+            raise Sealed(str(error)) from error
+        raise

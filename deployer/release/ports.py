@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from deployer.errors import DeployError, FailureReason, fail
+from deployer.forge import Denied, ForgeError
 
 LARGEST = 2 * 1024**3 - 1
 """Bytes that one file of a release may have (GitHub, "About releases": under 2 GiB)."""
@@ -19,28 +20,12 @@ WRITE = "permissions:\n  contents: write"
 """What a workflow must grant for a release to be made, as YAML to paste."""
 
 
-class Taken(Exception):
+class Taken(ForgeError):
     """There is one of that name already."""
 
 
-class Gone(Exception):
-    """It was there, and is not any more."""
-
-
-class Sealed(Exception):
+class Sealed(ForgeError):
     """The release is immutable and published: nothing of it changes any more."""
-
-
-class Denied(Exception):
-    """The token may not do this; the message is GitHub's."""
-
-
-class Refused(Exception):
-    """GitHub refused the request for a reason of its own."""
-
-
-class Unanswered(Exception):
-    """GitHub did not answer as it should, whatever was tried; it may have carried the request out."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +82,7 @@ class Attachment:
 class Releases(Protocol):
     """The releases of one repository.
 
-    Every method may raise Denied, Refused and Unanswered; other exceptions are named.
+    Every method may raise what `forge` has; other exceptions, and what NotFound means, are named.
     """
 
     @property
@@ -118,7 +103,7 @@ class Releases(Protocol):
         ...
 
     def read(self, release_id: int) -> Release:
-        """The release with all its files, as it is now. Raises Gone."""
+        """The release with all its files, as it is now. Raises NotFound."""
         ...
 
     def create(self, tag: str, text: Text) -> Release:
@@ -126,7 +111,7 @@ class Releases(Protocol):
         ...
 
     def publish(self, release: Release, text: Text) -> Release:
-        """Make the draft public. Raises Gone, and Taken where another one is published."""
+        """Make the draft public. Raises NotFound, and Taken where another one is published."""
         ...
 
     def delete(self, release: Release) -> None:
@@ -134,7 +119,7 @@ class Releases(Protocol):
         ...
 
     def upload(self, release: Release, file: Attachment) -> Asset:
-        """Attach the file. Raises Taken, Gone, Sealed."""
+        """Attach the file. Raises Taken, NotFound, Sealed."""
         ...
 
     def remove(self, asset: Asset) -> None:
@@ -142,7 +127,7 @@ class Releases(Protocol):
         ...
 
     def download(self, asset: Asset) -> Iterator[bytes]:
-        """The bytes of a file. Raises Gone."""
+        """The bytes of a file, in pieces. Raises NotFound."""
         ...
 
     def generated_notes(self, tag: str) -> str:
@@ -150,13 +135,14 @@ class Releases(Protocol):
         ...
 
 
-def release_error(error: Exception, repository: str) -> DeployError:
+def release_error(error: ForgeError, repository: str) -> DeployError:
     """What the user is told of an exception of the port that nobody on the way knew better."""
     if isinstance(error, Denied):
+        accepts = f" It takes {error.accepted}." if error.accepted else ""
         return fail(
             FailureReason.PERMISSION_DENIED,
             f"The token may not do this with the releases of {repository}.",
-            detail=str(error),
+            detail=f"{error}.{accepts}",
             remedy=f"Give the job the right, in its workflow:\n\n{WRITE}",
         )
     return fail(

@@ -11,20 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployer.errors import DeployError, FailureReason, fail
+from deployer.forge import ForgeError, NotFound, Unavailable, Uncertain
 from deployer.release import sums
 from deployer.release.notes import fitting
 from deployer.release.ports import (
     Asset,
     Attachment,
-    Denied,
-    Gone,
-    Refused,
     Release,
     Releases,
     Sealed,
     Taken,
     Text,
-    Unanswered,
 )
 
 _TRIES = 6  # looks at one thing that others change meanwhile
@@ -74,14 +71,18 @@ class Publishing:
 
         Raises:
             DeployError: RELEASE_CONFLICT for what can't be as ordered.
-            Denied, Refused, Unanswered: as the port.
+            ForgeError: as the port.
         """
         for tries_left in reversed(range(_TRIES)):
             try:
                 return self._once()
-            except (Gone, Taken) as error:  # another run, or a person, was quicker: look again
+            except (
+                NotFound,
+                Taken,
+                Uncertain,
+            ) as error:  # others were quicker, or an answer is lost
                 if not tries_left:
-                    raise Unanswered(
+                    raise Unavailable(
                         f"the release of {self.order.tag} changes all the time"
                     ) from error
                 self.pause(_PAUSE_S)
@@ -155,13 +156,13 @@ class Publishing:
             return fitting(self.order.notes)
         try:
             return fitting(self.releases.generated_notes(self.order.tag))
-        except (Denied, Refused, Unanswered):
+        except ForgeError:
             return ""  # a release without notes is better than none
 
     # ── Its files ────────────────────────────────────────────────────────────────────────────────
 
     def _with(self, release: Release, file: Attachment) -> Release:
-        """The release with `file` attached, by this run or an earlier one. Raises Gone, DeployError."""
+        """The release with `file` attached, by this run or an earlier one. Raises NotFound, DeployError."""
         tries, waits, failure = _TRIES, _WAITS, None
         while True:
             asset = release.asset(file.name)
@@ -173,7 +174,7 @@ class Publishing:
                 waits -= 1  # another run may be at it
                 self.pause(_PAUSE_S)
             elif not tries:
-                raise failure or Unanswered(f"{file.name} could not be attached")
+                raise failure or Unavailable(f"{file.name} could not be attached")
             else:
                 tries -= 1
                 if asset is not None:
@@ -181,7 +182,7 @@ class Publishing:
                 failure = self._uploaded(release, file) or failure
             release = self.releases.read(release.id)
 
-    def _uploaded(self, release: Release, file: Attachment) -> Unanswered | None:
+    def _uploaded(self, release: Release, file: Attachment) -> Unavailable | None:
         """Upload once; what went wrong, if a second try may help."""
         if release.immutable and not release.draft:
             raise _sealed(release, file)
@@ -193,7 +194,7 @@ class Publishing:
             if self.releases.read(release.id).asset(file.name) is None:
                 raise _sealed(release, file) from None
             return None  # another run attached it, and then made the release public
-        except Unanswered as error:
+        except Unavailable as error:
             self.pause(_PAUSE_S)
             return error
         if asset.name != file.name:

@@ -12,22 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from github import Auth, Github
 
 from deployer.errors import DeployError, FailureReason
+from deployer.forge import Denied, ForgeError, NotFound, Rejected, Unavailable
+from deployer.gh.api import Addresses, Api
+from deployer.gh.patience import Patience
 from deployer.gh.releases import GitHubReleases
 from deployer.release import sums
-from deployer.release.ports import (
-    Attachment,
-    Denied,
-    Gone,
-    Refused,
-    Release,
-    Sealed,
-    Taken,
-    Text,
-    Unanswered,
-)
+from deployer.release.ports import Attachment, Release, Sealed, Taken, Text
 from deployer.release.publishing import Order, Published, Publishing
 from tests.github import Fault, GitHub
 from tests.github.releases import Asset, Releases, releases_of
@@ -62,16 +54,8 @@ def github(request: pytest.FixtureRequest) -> Iterator[GitHub]:
 
 def client(github: GitHub, permissions: dict[str, str] | None = None) -> GitHubReleases:
     token = github.token(permissions=permissions)
-    made = Github(
-        auth=Auth.Token(token),
-        base_url=github.api_url,
-        retry=None,
-        seconds_between_requests=None,
-        seconds_between_writes=None,
-    )
-    return GitHubReleases(
-        made.requester, api_url=github.api_url, token=token, repository=REPOSITORY
-    )
+    patience = Patience(no_pause, lambda: 0.0)
+    return GitHubReleases(Api(Addresses(api=github.api_url), token, patience), REPOSITORY)
 
 
 def there(github: GitHub) -> Releases:
@@ -309,20 +293,31 @@ def test_a_file_that_another_run_is_uploading_is_waited_for(github: GitHub) -> N
     assert draft.assets[7].name == WHEEL
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/releases$"), ("POST", "/assets"), ("PATCH", "/releases/")]
+)
 @pytest.mark.parametrize("applied", [False, True])
 @pytest.mark.parametrize("fault", [Fault.reset, lambda **more: Fault.status(502, **more)])
-def test_an_upload_whose_answer_is_lost_is_looked_at_and_finished(
-    github: GitHub, fault: Callable[..., Fault], applied: bool
+def test_a_write_whose_answer_is_lost_is_looked_at_and_finished(
+    github: GitHub, fault: Callable[..., Fault], applied: bool, method: str, path: str
 ) -> None:
-    github.fail(fault(method="POST", path="/assets", applied=applied))
+    github.fail(fault(method=method, path=path, applied=applied))
     publish(github)
     assert names(only(github)) == ALL
     assert not only(github).draft
 
 
+@pytest.mark.parametrize("retry_after", [None, 7])
+def test_limits_are_waited_for(github: GitHub, retry_after: int | None) -> None:
+    github.fail(Fault.secondary_limit(retry_after, method="POST", path="/assets"))
+    github.fail(Fault.secondary_limit(retry_after, method="PATCH"))
+    publish(github)
+    assert not only(github).draft
+
+
 def test_an_upload_that_never_succeeds_leaves_a_draft(github: GitHub) -> None:
     github.fail(Fault.status(502, method="POST", path="/assets", times=1000))
-    with pytest.raises(Unanswered):
+    with pytest.raises(Unavailable):
         publish(github)
     assert only(github).draft
 
@@ -394,7 +389,7 @@ def test_a_release_that_others_delete_all_the_time_ends_the_run(github: GitHub) 
         github.before("PATCH", "/releases/", always)
 
     github.before("PATCH", "/releases/", always)
-    with pytest.raises(Unanswered, match="changes all the time"):
+    with pytest.raises(Unavailable, match="changes all the time"):
         publish(github)
 
 
@@ -415,7 +410,7 @@ def test_a_signed_address_of_a_file_is_in_no_message(github: GitHub) -> None:
     asset = releases.upload(releases.create("v1.4.0", TEXT), attachment("a.whl", b"x"))
     for fault in (Fault.reset(path="/storage"), Fault.status(403, path="/storage")):
         github.fail(fault)
-        with pytest.raises(Unanswered) as caught:
+        with pytest.raises(ForgeError) as caught:
             list(releases.download(asset))
         assert "s3cr3t" not in str(caught.value)
         assert caught.value.__cause__ is None
@@ -423,22 +418,23 @@ def test_a_signed_address_of_a_file_is_in_no_message(github: GitHub) -> None:
 
 def test_a_missing_right_is_named(github: GitHub) -> None:
     releases = client(github, {"contents": "read"})
-    with pytest.raises(Denied, match="contents=write"):
+    with pytest.raises(Denied) as caught:
         releases.create("v1.4.0", TEXT)
+    assert caught.value.accepted == "contents=write"
 
 
 @pytest.mark.parametrize(
     ("fault", "raised"),
     [
-        (Fault.secondary_limit(method="POST"), Unanswered),
-        (Fault.secondary_limit(1, status=429, method="POST"), Unanswered),
-        (Fault.primary_limit(60, method="POST"), Unanswered),
-        (Fault.status(500, method="POST"), Unanswered),
-        (Fault.reset(method="POST"), Unanswered),
-        (Fault.status(422, "no", method="POST"), Refused),
-        (Fault.status(404, "Not Found", method="POST"), Gone),
+        (Fault.secondary_limit(method="POST", times=9), Unavailable),
+        (Fault.secondary_limit(1, status=429, method="POST", times=9), Unavailable),
+        (Fault.primary_limit(60, method="POST"), Unavailable),
+        (Fault.status(500, method="POST"), Unavailable),
+        (Fault.reset(method="POST"), Unavailable),
+        (Fault.status(422, "no", method="POST"), Rejected),
+        (Fault.status(404, "Not Found", method="POST"), NotFound),
         (Fault.status(401, "Bad credentials", method="POST"), Denied),
-        (Fault.status(200, method="POST"), Refused),
+        (Fault.status(200, method="POST"), Unavailable),
     ],
 )
 def test_each_answer_has_its_meaning(github: GitHub, fault: Fault, raised: type[Exception]) -> None:

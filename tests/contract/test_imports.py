@@ -36,13 +36,13 @@ ROOMS: dict[str, frozenset[str]] = {
     "trust": frozenset({"config", "contract", "errors", "settings"}),
     "auto": frozenset({"config", "contract", "errors", "event", "library"}),
     "request": frozenset({"auto", "config", "contract", "errors", "event", "settings", "trust"}),
-    "release": frozenset({"errors", "library"}),
     "jobs": frozenset({"library"}),
     "plan": frozenset({"jobs", "library"}),
     "report": frozenset({"contract", "errors"}),
     "session": frozenset(),
     "notify": frozenset({"contract", "report", "session", "settings"}),
     "forge": frozenset(),
+    "release": frozenset({"errors", "forge", "library"}),
     "conversation": frozenset({"forge"}),
     "gh": frozenset({"conversation", "forge", "release", "session"}),
     "narrators": frozenset({"gh", "narrator", "redaction", "report"}),
@@ -56,7 +56,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "doors": frozenset({"checks", "deployment", "draft", "errors", "release", "settings"}),
     "locking": frozenset({"deployment", "doors", "draft", "errors", "library"}),
     "journaling": frozenset({"deployment", "doors", "draft", "errors", "plan"}),
-    "releasing": frozenset({"doors", "draft", "errors", "library", "ownership", "release"}),
+    "releasing": frozenset(
+        {"doors", "draft", "errors", "forge", "library", "ownership", "release"}
+    ),
     "obtain": frozenset({"doors", "draft", "errors", "library", "releasing", "report"}),
     "advice": frozenset({"deployment", "draft", "library", "plan", "report"}),
     "survey": frozenset(
@@ -157,10 +159,10 @@ PURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__
 # Packages from outside the standard library, and the modules or rooms that may import each.
 OUTSIDE: dict[str, frozenset[str]] = {
     "databricks": frozenset({"platforms.databricks"}),
-    "requests": frozenset({"gh.api", "gh.releases", "notify.sender", "platforms.databricks", "session"}),
+    "requests": frozenset({"gh.api", "notify.sender", "platforms.databricks", "session"}),
     "urllib3": frozenset({"platforms.databricks"}),
     "ghapi": frozenset({"gh.core"}),
-    "github": frozenset({"gh.api", "gh.releases"}),
+    "github": frozenset({"gh.api"}),
     "yaml": frozenset({"config.yaml_text", "jobs.installs"}),
     "rich": frozenset({"delivery", "narrators", "report.terminal"}),
     "ruff": frozenset({"checks.toolbox"}),

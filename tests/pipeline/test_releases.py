@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deployer.gh.patience import Patience
 from tests.github import Fault, GitHub
 from tests.github.releases import Asset, Release, Releases, releases_of
 from tests.pipeline.stage import ROOT, Ended, Stage
@@ -69,7 +70,8 @@ class Forge:
 
 
 @pytest.fixture
-def forge() -> Iterator[Forge]:
+def forge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Forge]:
+    monkeypatch.setattr(Patience, "before_write", lambda _: None)  # a second between writes
     with GitHub() as github:
         yield Forge(github)
 
