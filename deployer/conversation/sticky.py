@@ -41,7 +41,7 @@ class Style(StrEnum):
 
 @dataclass(frozen=True)
 class Key:
-    """What a comment is about. `library` is "" where a run did not come to know it."""
+    """What a comment is about. `environment` and `library` are "" where a run did not come to know them."""
 
     environment: str
     library: str
@@ -51,11 +51,14 @@ class Key:
         return "/".join(_part(one) for one in (self.environment, self.library, self.id))
 
     def fits(self, written: str) -> bool:
-        """Whether `written` is about the same, as far as a library was known."""
+        """Whether `written` is about the same, as far as both knew environment and library."""
         mine, other = str(self).split("/"), written.split("/")
-        if len(other) != len(mine) or (mine[0], mine[2]) != (other[0], other[2]):
+        if len(other) != len(mine) or mine[2] != other[2]:
             return False
-        return mine[1] == other[1] or "" in {mine[1], other[1]}
+        return all(
+            one == another or "" in {one, another}
+            for one, another in zip(mine[:2], other[:2], strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def marker(key: Key, digest: str) -> str:
 def mine(posted: Iterable[Posted], viewer: str, key: Key) -> tuple[Posted, ...]:
     """The current comments that `viewer` wrote about `key`, the oldest first.
 
-    Those about exactly this library if there are any; else the one where one of both sides did not know it.
+    Those about exactly this if there are any; else the one where one of both sides did not know all of it.
     """
     found = [
         (said["key"], one)

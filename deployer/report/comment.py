@@ -45,6 +45,10 @@ LIMIT = 65_536
 _NAMES = 5  # jobs that are named per reason to stay
 _CELL = 100  # characters of a name, an owner, a time
 _RUN_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?/[\w./-]+", re.ASCII)
+_CLAIM = (
+    "_This is what the code of this pull request reported of itself: it may say anything. The log of its run "
+    "is linked below._\n\n"
+)
 _CLEAN_CHECK = frozenset({CheckStatus.PASSED, CheckStatus.SKIPPED})
 _MARKS = {
     CheckStatus.PASSED: "✅",
@@ -56,11 +60,15 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class Around:
-    """What is known beside the report: the run's page, the commit, and whether it follows a merge."""
+    """What is known beside the report: the run's page, the commit, and whether it follows a merge.
+
+    `claimed`: the report comes from a run of code that nobody here has reviewed, and may say anything.
+    """
 
     run_url: str = ""
     sha: str = ""
     after_merge: bool = False
+    claimed: bool = False
 
 
 def to_comment(report: Report, around: Around | None = None, budget: int = LIMIT) -> str:
@@ -69,6 +77,7 @@ def to_comment(report: Report, around: Around | None = None, budget: int = LIMIT
     A long one first goes without its folded list of references, then without links to jobs; then rows go.
     """
     around = around or Around()
+    report = _without_advice(report) if around.claimed else report
     left_out = _left_out(around)
     for links, references in ((True, True), (True, False), (False, False)):
         shown = report if links else replace(report, host="")
@@ -82,7 +91,9 @@ def to_comment(report: Report, around: Around | None = None, budget: int = LIMIT
 
 
 def _sections(report: Report, host: str, around: Around, *, references: bool) -> Iterator[Section]:
-    yield Section(f"## {_headline(report)}\n\n{_became(report, around)}{_reach(report)}")
+    claim = _CLAIM if around.claimed else ""
+    head = f"## {_headline(report)}\n\n{claim}{_became(report, around)}"
+    yield Section(f"{head}{_reach(report)}")
     yield from failure(report)
     yield from left(report)
     yield from _warnings(report)
@@ -94,6 +105,14 @@ def _sections(report: Report, host: str, around: Around, *, references: bool) ->
     if references:
         yield from _references(report)
     yield Section(_foot(report, host, around))
+
+
+def _without_advice(report: Report) -> Report:
+    """A claim, without what could make somebody follow a link or an order of its author."""
+    failed = report.failure
+    if failed is not None:
+        failed = replace(failed, detail="", remedy="", problems=())
+    return replace(report, host="", failure=failed, warnings=(), next_steps=(), elsewhere=())
 
 
 def _whole(section: Section) -> str:
@@ -305,7 +324,8 @@ def _foot(report: Report, host: str, around: Around) -> str:
     url = _plain(around.run_url)
     parts += [link("run and full summary", url)] if url else []
     note = ""
-    if report.mode is Mode.PLAN and report.plan is not None and report.plan.digest:
+    planned = report.mode is Mode.PLAN and report.plan is not None and not around.claimed
+    if planned and report.plan is not None and report.plan.digest:
         note = (
             "Nothing has changed yet. The digest of this plan, for `expected-plan-digest`:\n\n"
             f"{code(report.plan.digest)}\n\n"
