@@ -77,11 +77,11 @@ class Decision:
     @property
     def told(self) -> str:
         """One line for the beginning of the log."""
-        does = "nothing" if self.mode is Mode.AUTO else _DOES.get(self.mode, self.mode.value)
+        does = "nothing to do" if self.mode is Mode.AUTO else _DOES.get(self.mode, self.mode.value)
         to = f" to `{self.environment}`" if self.environment and self.mode is Mode.DEPLOY else ""
         checks = ", and check the project" if self.checks_too else ""
         more = f" {self.more}" if self.more else ""
-        return f"Mode auto will do this: {does}{to}{checks}, because {self.why}.{more}"
+        return f"Mode auto: {does}{to}{checks}, because {self.why}.{more}"
 
 
 def decide(event: Event, given: Given) -> Decision:

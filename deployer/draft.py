@@ -252,6 +252,7 @@ class Draft:
         return model.Report(
             mode=self.settings.mode,
             environment=self.settings.environment,
+            why=self.settings.why,
             outcome=outcome,
             failure=failure,
             identity=self.identity,

@@ -28,7 +28,8 @@ from deployer.trust import objections as objections_to_code
 FILE = "spark-deploy.yml"
 _TWIN = "spark-deploy.yaml"
 _READ = 1_000_001  # bytes at most, whatever the size of the file: one more than it may have
-_OFFLINE = frozenset({Mode.CHECK.value})  # needs no target, and uses no credential
+# These need no target, and use no credential of one.
+_OFFLINE = frozenset({Mode.CHECK.value, Mode.PUBLISH.value})
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def read_request(texts: Mapping[str, str], environ: Mapping[str, str], folder: P
         raise DeployError(*problems, *value_problems(given, {}))
     request = _asked(given, environ, target)
     if decision is not None:
-        settings = replace(request.settings, checks_too=decision.checks_too)
+        settings = replace(request.settings, checks_too=decision.checks_too, why=decision.told)
         request = Request(settings, "\n".join(filter(None, (decision.told, request.told))))
     return replace(request, objections=tuple(objections_to_code(request.settings, given, environ)))
 

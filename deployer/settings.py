@@ -93,6 +93,7 @@ class Settings:
     report_path: str
     host_paths: str
     checks_too: bool = False  # no input: `auto` wants the project checked besides
+    why: str = ""  # no input: what `auto` chose, and why
 
     @property
     def builds(self) -> bool:

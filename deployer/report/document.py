@@ -40,6 +40,7 @@ def to_document(report: Report) -> Document:
     return {
         "schema_version": SCHEMA_VERSION,
         "mode": report.mode.value,
+        "why": report.why,
         "environment": report.environment,
         "outcome": report.outcome.value,
         "failure": _failure(report.failure) if report.failure else None,

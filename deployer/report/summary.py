@@ -53,6 +53,7 @@ def to_summary(report: Report, *, report_path: str = "", budget: int = BUDGET) -
     """
     sections = [
         Section(f"## {_headline(report)}\n\n{_uploaded(report)}"),
+        *_why(report),
         *failure(report),
         *left(report),
         *_moved(report),
@@ -80,6 +81,12 @@ def _left_out(report_path: str) -> Callable[[int], str]:
 def _headline(report: Report) -> str:
     headline = view.headline(report)
     return f"{headline.icon} {text(shortened(headline.text, 300))}"
+
+
+def _why(report: Report) -> Iterator[Section]:
+    """What `mode: auto` chose: who reads the summary did not see the log."""
+    if report.why:
+        yield Section(f"{sentence(shortened(report.why, 1000))}\n\n")
 
 
 def _uploaded(report: Report) -> str:

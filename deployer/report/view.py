@@ -207,7 +207,7 @@ def _rollback_headline(report: Report) -> Headline:
 
 
 def _auto_headline(report: Report) -> Headline:
-    return Headline("✅", "Nothing to do for this event: the first line of the log says why")
+    return Headline("✅", "Nothing to do for this event")
 
 
 def _upload_headline(report: Report) -> Headline:

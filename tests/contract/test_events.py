@@ -112,7 +112,7 @@ def test_an_event_is_done_told_first_and_changes_only_what_is_deployed(
     step = happens(door, name, payload)
     assert step.code == 0, step.stdout + step.stderr
     assert (step.document["mode"], step.outputs["outcome"]) == (mode, outcome)
-    assert first_line(step).startswith("Mode auto will do this: ")
+    assert first_line(step).startswith("Mode auto: ")
     assert (door.stage.files() != before) is (mode == "deploy")
     assert nothing_was_asked(door) is (mode in {"auto", "check"})
     assert step.outputs["environment-url"] == RUN_PAGE
@@ -130,6 +130,7 @@ def test_a_run_without_secrets_checks_and_says_who_comments(door: Door, payload:
     assert step.code == 0, step.stdout
     assert step.document["mode"] == "check"
     assert "`workflow_run`" in first_line(step)
+    assert "`workflow_run`" in step.summary
 
 
 def test_a_pull_request_without_credentials_is_checked(door: Door) -> None:
@@ -150,7 +151,7 @@ def test_a_version_that_is_tagged_or_released_goes_to_the_release_environment(
     environments = f"version: 1\ndefaults: {{root: {ROOT}}}\n{environments}"
     (door.stage.folder / "spark-deploy.yml").write_text(environments, encoding="utf-8")
     step = happens(door, name, payload, {"GITHUB_API_URL": "http://127.0.0.1:9"})
-    assert first_line(step).startswith("Mode auto will do this: deploy to `live`")
+    assert first_line(step).startswith("Mode auto: deploy to `live`")
     assert step.document["environment"] == "live"
     assert step.document["mode"] == "deploy"
 
@@ -204,7 +205,7 @@ def test_a_proposal_is_not_built_beside_credentials_and_neither_is_used(
     meant = mode
     if mode == "auto":
         meant = "check" if head == FORK else "plan"
-        assert first_line(step).startswith(f"Mode auto will do this: {meant}")
+        assert first_line(step).startswith(f"Mode auto: {meant}")
     assert step.document["mode"] == meant
 
 

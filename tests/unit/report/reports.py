@@ -580,4 +580,5 @@ reports = st.builds(
     api=st.builds(ApiUse, st.integers(0, 10**6), st.integers(0, 10**6), seconds),
     host=st.one_of(st.just(HOST), texts),
     root=texts,
+    why=texts,
 )  # fmt: skip

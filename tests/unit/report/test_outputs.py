@@ -20,7 +20,10 @@ from tests.unit.report.test_document import validator
 
 def outputs(report: Report) -> dict[str, str]:
     return to_outputs(
-        report, report_path="/r/report.json", wheel_path="dist/x.whl", run_url="https://example.com/runs/7"
+        report,
+        report_path="/r/report.json",
+        wheel_path="dist/x.whl",
+        run_url="https://example.com/runs/7",
     )
 
 
