@@ -36,6 +36,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ROOT = "/Volumes/main/libraries/released"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spark-deploy" / "image"
 IMAGE = "localhost/spark-deploy"
+_GIVEN_BASE = "localhost/spark-deploy-base:given"
 STARTS = 7  # containers whose start is timed
 RUNNERS_USER = 1001  # whose checkout it is on GitHub's machines
 ENDS_S = 60
@@ -74,13 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", choices=("slim", "full"), default="slim")
     parser.add_argument("--ca-bundle", type=Path, default=_ca_bundle(), help="of a proxy (PEM)")
     parser.add_argument("--index-url", default=os.environ.get("PIP_INDEX_URL", ""))
+    parser.add_argument("--base", default="", help="instead of the Dockerfile's, with its digest")
     parser.add_argument("--keep", action="store_true", help="keep the image")
     given = parser.parse_args(arguments)
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="spark-deploy-image-", dir=CACHE) as folder:
         work = Path(folder)
         work.chmod(0o755)  # another user's checkout lies below
-        found = _engine(work)
+        found = _engine(work, given.base)
         if isinstance(found, str):
             print(found, file=sys.stderr)
             return 2
@@ -142,7 +144,7 @@ def _sizes(found: image_archive.Image) -> None:
 # ── Engine and base ──────────────────────────────────────────────────────────────────────────────
 
 
-def _engine(work: Path) -> tuple[Engine, str] | str:
+def _engine(work: Path, base_given: str) -> tuple[Engine, str] | str:
     """The first engine that runs a container of the base, with that base; else why there is none."""
     said: list[str] = []
     for engine in candidates(work / "storage"):
@@ -150,7 +152,7 @@ def _engine(work: Path) -> tuple[Engine, str] | str:
             said.append(f"{engine.name}: it does not answer.")
             continue
         try:
-            base = _base(engine)
+            base = _base(engine, base_given)
         except NoBase as error:
             return str(error)
         except EngineFailed as error:
@@ -164,8 +166,16 @@ def _engine(work: Path) -> tuple[Engine, str] | str:
     return "\n".join([NONE, *said])
 
 
-def _base(engine: Engine) -> str:
-    """The Dockerfile's base, or its look-alike when no registry answers. Raises NoBase, EngineFailed."""
+def _base(engine: Engine, given: str) -> str:
+    """The base that is given, or the Dockerfile's, or its look-alike when no registry answers.
+
+    Raises NoBase, EngineFailed.
+    """
+    if given:  # a release: nothing may take its place
+        if not engine.pull(given):
+            raise NoBase(f"No registry gives {given}.")
+        engine.do("tag", given, _GIVEN_BASE)  # not every engine saves an image by its digest
+        return _GIVEN_BASE
     dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
     [official] = re.findall(r"^ARG BASE=(\S+)$", dockerfile, re.M)
     if engine.pull(f"docker.io/library/{official}"):
