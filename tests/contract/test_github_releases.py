@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from deployer.release import sums
 from deployer.release.ports import Attachment, Release, Sealed, Taken, Text
 from deployer.release.publishing import Order, Published, Publishing
 from tests.github import Fault, GitHub
+from tests.github.emulate import running
 from tests.github.releases import Asset, Releases, releases_of
 from tests.github.releases import Release as There
 
@@ -482,3 +484,44 @@ def test_a_release_with_many_files_names_them_all(github: GitHub) -> None:
     release.assets = {n: Asset(n, f"f{n}", b"") for n in range(1, 251)}
     there(github).all[1] = release
     assert len(client(github).read(1).assets) == 250
+
+
+# ── Another emulator ─────────────────────────────────────────────────────────────────────────────
+
+
+class Remembering(GitHubReleases):
+    """That emulator keeps the size of a file and not its bytes; so what was sent is remembered here."""
+
+    def upload(self, release: Release, file: Attachment) -> Any:
+        with file.opened() as content:
+            self.__dict__.setdefault("sent", {})[file.name] = content.read()
+        return super().upload(release, file)
+
+    def download(self, asset: Any) -> Iterator[bytes]:
+        yield self.__dict__["sent"][asset.name]
+
+
+@pytest.mark.node
+def test_another_emulator_plays_releases_the_same(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    assert request.config.cache is not None
+    with running(request.config.cache.mkdir("node-emulate"), tmp_path / "seed.json") as emulate:
+        api = Api(Addresses(api=emulate.api_url), emulate.token, Patience(no_pause, lambda: 0.0))
+        head = api.get(f"/repos/{emulate.repository}/git/ref/heads/main")["object"]["sha"]
+        made = {"ref": "refs/tags/v1.4.0", "sha": head}
+        api.change("POST", f"/repos/{emulate.repository}/git/refs", made, repeatable=False)
+        releases = Remembering(api, emulate.repository)
+        first = Publishing(order(sha=head), releases, no_pause).to_its_end()
+        again = Publishing(order(sha=head), releases, no_pause).to_its_end()
+        assert (first.made_public, again.made_public) == (True, False)
+        assert again.release.id == first.release.id
+        assert again.attached == ()
+        assert names(again.release) == ALL
+        assert [one.id for one in releases.published()] == [first.release.id]
+        with pytest.raises(DeployError):
+            Publishing(order(b"WHEEL", sha=head), releases, no_pause).to_its_end()
+        for asset in again.release.assets:
+            releases.remove(asset)
+            releases.remove(asset)
+        assert names(releases.read(first.release.id)) == set()

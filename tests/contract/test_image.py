@@ -136,7 +136,7 @@ def test_a_build_that_fails_is_a_failure(
 ) -> None:
     broken = engines.Engine("docker", (sys.executable, "-c", "raise SystemExit('no space left')"))
     monkeypatch.setattr(image, "CACHE", tmp_path)
-    monkeypatch.setattr(image, "_engine", lambda work: (broken, "base"))
+    monkeypatch.setattr(image, "_engine", lambda *_: (broken, "base"))
     assert image.main([]) == 1
     assert "no space left" in capsys.readouterr().err
 
