@@ -47,7 +47,10 @@ NEEDS: dict[Mode, Mapping[str, str]] = {
     Mode.STATUS: {},
     Mode.DOCTOR: {"wheel": "*.whl"},
     Mode.CONFIGURE: {},
+    Mode.AUTO: {},
+    Mode.PUBLISH: {"wheel": "*.whl"},
 }
+ASK_NO_WORKSPACE = frozenset({Mode.CHECK, Mode.CONFIGURE, Mode.AUTO, Mode.PUBLISH})
 
 
 @pytest.fixture
@@ -121,7 +124,7 @@ def test_what_a_workspace_echoes_is_written_nowhere(run: Run, mode: Mode, troubl
         echo.url = server.url
         written = run(mode, server.url)
         asked = any(one.headers.get("Authorization") == f"Bearer {TOKEN}" for one in server.seen)
-    assert asked == (mode not in {Mode.CHECK, Mode.CONFIGURE})
+    assert asked == (mode not in ASK_NO_WORKSPACE)
     assert written.leaks() == []
 
 
@@ -187,7 +190,7 @@ def test_the_address_and_the_session_of_a_large_upload_are_written_nowhere(
     assert written.leaks() == []
 
 
-@pytest.mark.parametrize("mode", [one for one in Mode if one is not Mode.CHECK])
+@pytest.mark.parametrize("mode", [one for one in Mode if one not in ASK_NO_WORKSPACE])
 def test_what_jobs_and_files_are_called_shows_no_secret(stage: Stage, run: Run, mode: Mode) -> None:
     stage.publish("1.4.0")
     loud = " ".join((*VARIABLES.values(), aloud(VARIABLES["DATABRICKS_PASSWORD"])))
@@ -205,7 +208,7 @@ def test_what_jobs_and_files_are_called_shows_no_secret(stage: Stage, run: Run, 
         inputs={"databricks-token": token, "auth-type": "pat"},
         secrets=(hidden, SIGNATURE),
     )
-    if mode not in {Mode.CONFIGURE, Mode.ROLLBACK}:
+    if mode is not Mode.ROLLBACK:
         assert "retail" in "".join(written.texts.values())
     assert written.code == 0 or mode in {Mode.DOCTOR, Mode.ROLLBACK}
     assert written.leaks() == []
