@@ -115,6 +115,15 @@ def test_publish_needs_no_workspace(stage: Stage, forge: Forge) -> None:
     assert stage.run("publish", forge.environ(), wheel="dist/*.whl", **nowhere).code == 0
 
 
+def test_publish_asks_for_no_environment_of_the_file(stage: Stage, forge: Forge) -> None:
+    stage.build("1.4.0")
+    (stage.folder / "spark-deploy.yml").write_text(
+        "version: 1\nenvironments:\n  one: {root: /Volumes/a/b/c}\n  two: {root: /Volumes/a/b/d}\n"
+    )
+    assert stage.run("publish", forge.environ(), wheel="dist/*.whl").code == 0
+    assert forge.names() == ALL
+
+
 @pytest.mark.parametrize("tag", ["v1.4.1", "latest", "other-v1.4.0"])
 def test_a_tag_of_another_version_publishes_nothing(stage: Stage, forge: Forge, tag: str) -> None:
     stage.build("1.4.0")
