@@ -226,8 +226,14 @@ class Draft:
 
     def cancelled(self) -> model.Report:
         """The report of a run that was stopped, with what is known of the work it was at."""
-        if self.deployment is None:
-            detail = "Nothing was changed."
+        if self.doing == "publish":
+            detail = (
+                "The release may be a draft with some of its files, or public with all of them. "
+                "Nothing was deployed."
+            )
+        elif self.deployment is None:
+            released = "The release is public, and nothing was deployed."
+            detail = released if self.release_url else "Nothing was changed."
         elif self.doing == "upload":
             detail = (
                 "The file may be there, whole, or not at all; no job names it. "

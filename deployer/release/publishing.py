@@ -101,6 +101,7 @@ class Publishing:
         return Published(release, tuple(self._attached), made_public)
 
     def _made_public(self, release: Release) -> Release:
+        self.pause(0)
         try:
             return self.releases.publish(release, self._text(release))
         except Sealed as error:
@@ -186,6 +187,7 @@ class Publishing:
         """Upload once; what went wrong, if a second try may help."""
         if release.immutable and not release.draft:
             raise _sealed(release, file)
+        self.pause(0)  # a run that is to stop begins no further file
         try:
             asset = self.releases.upload(release, file)
         except Taken:

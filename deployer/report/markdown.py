@@ -34,6 +34,7 @@ _MARKUP = re.compile(
 _AT_LINE_START = re.compile(r"([-+=]|\d+[.)](?=\s|$))")
 _BACKTICKS = re.compile(r"`+")
 _QUOTED = re.compile(r"`(\s*[^`\s][^`]*)`")
+_PAGE = re.compile(r"https?://[\w.-]+(?::\d+)?(?:/[\w.%~@+-]+)*/?", re.A)
 _HOST = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?")
 _INDENT = "  "
 
@@ -121,6 +122,11 @@ def table_head(*titles: str) -> str:
 def link(label: str, url: str) -> str:
     """The Markdown `label` as a link to `url` (made by `job_url`); the label alone without one."""
     return f"[{label}]({url})" if url else label
+
+
+def page(url: str) -> str:
+    """`url` as a link to itself; as code when it is no plain address."""
+    return f"<{url}>" if _PAGE.fullmatch(url) else code(url)
 
 
 def job_url(host: str, job_id: int) -> str:

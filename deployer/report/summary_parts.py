@@ -18,6 +18,7 @@ from deployer.report.markdown import (
     html,
     job_url,
     link,
+    page,
     prose,
     row,
     sentence,
@@ -276,6 +277,8 @@ def about(report: Report, report_path: str) -> str:
         ("Full report", report_path),
     )
     lines = [f"- {name}: {code(shortened(value, 500))}\n" for name, value in facts if value]
+    if report.release_url:
+        lines.append(f"- Release: {page(shortened(report.release_url, 500))}\n")
     if plan and plan.jobs_seen:
         lines.append(f"- Jobs seen: {plan.jobs_seen:,}{_not_admin(report)}\n")
     if report.api.calls:

@@ -282,6 +282,8 @@ def _facts(report: Report, report_path: str) -> Iterator[tuple[str, str]]:
         yield "plan digest", _shown(report.plan.digest)
     if report.deployment and report.deployment.id:
         yield "deployment", _shown(report.deployment.id)
+    if report.release_url:
+        yield "release", _shown(report.release_url, 1000)
     if report_path:
         yield "full report", _shown(report_path, 1000)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,7 @@ def test_publish_makes_a_release_with_the_file_its_hashes_and_its_bill_of_materi
     assert forge.only.body == "- By hand."
     assert ended.outputs["release-url"].endswith("/octo/library/releases/tag/v1.4.0")
     assert ended.document["release_url"] == ended.outputs["release-url"]
+    assert f"- Release: <{ended.outputs['release-url']}>" in ended.summary
 
 
 def test_publish_again_has_nothing_to_do(stage: Stage, forge: Forge) -> None:
@@ -177,6 +180,17 @@ def test_a_publish_that_github_does_not_answer_ends_with_its_reason(
     forge.github.fail(Fault.status(500, "no", method="GET", path="/git/ref", times=100))
     ended = stage.run("publish", forge.environ(), wheel="dist/*.whl")
     assert (ended.code, reason(ended)) == (1, "release-unavailable")
+
+
+def test_a_run_that_is_to_stop_leaves_a_draft_and_says_so(stage: Stage, forge: Forge) -> None:
+    stage.build("1.4.0")
+    forge.github.before("POST", "/assets", lambda: os.kill(os.getpid(), signal.SIGTERM))
+    ended = stage.run("publish", forge.environ(), wheel="dist/*.whl")
+    assert ended.document["outcome"] == "cancelled"
+    assert "draft" in ended.document["failure"]["detail"]
+    assert forge.only.draft
+    assert stage.run("publish", forge.environ(), wheel="dist/*.whl").code == 0
+    assert forge.names() == ALL
 
 
 # ── deploy with publish ──────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from deployer.report.markdown import (
     code_cell,
     html,
     job_url,
+    page,
     prose,
     row,
     sentence,
@@ -198,3 +199,29 @@ def test_a_turned_around_name_shows_the_character_that_turns_it() -> None:
     assert visible("\u202egnp.exe") == "\\u202egnp.exe"
     assert visible("a\x1b[31mb\nc") == "a\\u001b[31mb c"
     assert visible("tag \U000e0041") == "tag \\U000e0041"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://github.com/octo/library/releases/tag/v1.4.0",
+        "http://127.0.0.1:8080/octo/library/releases/tag/retail-metrics%2Fv1.4.0",
+    ],
+)
+def test_a_plain_address_is_a_link_to_itself(url: str) -> None:
+    assert page(url) == f"<{url}>"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "https://example.com/a>b<img src=x>",
+        "https://example.com/ a",
+        "https://example.com/\n# x",
+        "https://user@example.com/",
+        "https://example.com/@octocat`",
+    ],
+)
+def test_what_is_no_plain_address_is_no_link(url: str) -> None:
+    assert page(url).startswith("`")
