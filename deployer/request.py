@@ -20,7 +20,7 @@ from deployer.config.trust import CONNECTION, objections
 from deployer.contract import INPUTS, Mode
 from deployer.errors import DeployError, FailureReason, Problem, fail, gather, raise_if_any
 from deployer.event.fields import MOST, unusable
-from deployer.event.reading import read_event
+from deployer.event.reading import AT_SECOND_HAND, is_of_a_proposal, read_event
 from deployer.settings import Settings, parse, value_problems
 from deployer.trust import can_log_in, objections_to_event
 from deployer.trust import objections as objections_to_code
@@ -79,7 +79,9 @@ def read_request(texts: Mapping[str, str], environ: Mapping[str, str], folder: P
     if decision is not None:
         settings = replace(request.settings, checks_too=decision.checks_too, why=decision.told)
         request = Request(settings, "\n".join(filter(None, (decision.told, request.told))))
-    return replace(request, objections=tuple(objections_to_code(request.settings, given, environ)))
+    second_hand = _at_second_hand(environ)
+    found = objections_to_code(request.settings, given, environ, at_second_hand=second_hand)
+    return replace(request, objections=tuple(found))
 
 
 def _asked(given: dict[str, str], environ: Mapping[str, str], target: _Target | None) -> Request:
@@ -109,6 +111,18 @@ def _decide(
         for one in (configuration.environments if configuration else ())
     )
     return decide(event, Given(given, configuration, can_log_in(given, environ, known=in_file)))
+
+
+def _at_second_hand(environ: Mapping[str, str]) -> bool:
+    """Whether a proposal caused this run, which has the rights of the repository all the same."""
+    name = environ.get("GITHUB_EVENT_NAME", "").strip()
+    if name not in AT_SECOND_HAND:
+        return False
+    try:
+        payload = _payload(name, environ.get("GITHUB_EVENT_PATH", ""))
+    except DeployError:
+        return True
+    return is_of_a_proposal(name, payload)
 
 
 def _payload(name: str, path: str) -> bytes:

@@ -78,17 +78,24 @@ def objections_to_event(mode: str, environ: Mapping[str, str]) -> Iterator[Probl
 
 
 def objections(
-    settings: Settings, texts: Mapping[str, str], environ: Mapping[str, str]
+    settings: Settings,
+    texts: Mapping[str, str],
+    environ: Mapping[str, str],
+    *,
+    at_second_hand: bool = False,
 ) -> Iterator[Problem]:
-    """Why the run that `settings` ask for may not run the project's code; nothing where it may."""
+    """Why the run that `settings` ask for may not run the project's code; nothing where it may.
+
+    `at_second_hand`: a proposal caused the run, though its variables don't say so.
+    """
     if settings.trust_project or not would_build(settings):
         return
     held = credentials_held(texts, environ)
-    if revision(environ).under_review and held:
+    if held and (at_second_hand or revision(environ).under_review):
         on_github = bool(environ.get("GITHUB_EVENT_NAME"))
         yield Problem(
             FailureReason.UNTRUSTED_CODE,
-            "This run would build what is proposed, and it holds credentials for a workspace.",
+            "This run for a proposal would build the project, and it holds credentials for a workspace.",
             f"It holds {', '.join(held)}. Linting, testing and building a project runs its code, and "
             "whoever proposes it writes that code: it could take them. Nothing was run, and nothing was "
             "asked of the workspace.",

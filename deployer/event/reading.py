@@ -17,6 +17,9 @@ _HEADS, _TAGS = "refs/heads/", "refs/tags/"
 _DEPENDABOT = "dependabot[bot]"
 _LONGEST_INPUT = 65_535  # characters of all inputs of a form (facts, "Contract facts" 23)
 _NAMES_SHOWN = 40
+_COMMENTED = "issue_comment"
+AT_SECOND_HAND = frozenset({Kind.WORKFLOW_RUN.value, _COMMENTED})
+"""Events with the rights of the repository that a proposal may have caused all the same."""
 
 
 def read_event(name: str, payload: bytes) -> Event:
@@ -29,6 +32,20 @@ def read_event(name: str, payload: bytes) -> Event:
         raise _unknown(name)
     kind = Kind(name)
     return _READERS[kind](kind, fields_in(name, payload))
+
+
+def is_of_a_proposal(name: str, payload: bytes) -> bool:
+    """Whether the event `name`, one of `AT_SECOND_HAND`, follows a proposal: its run, or a comment on it.
+
+    What can't be read counts as one, so that nothing in a payload gets around a rule.
+    """
+    try:
+        fields = fields_in(name, payload)
+        if name == _COMMENTED:
+            return bool(fields.table("issue").table("pull_request").values)
+        return fields.table("workflow_run").text("event", needed=True).startswith("pull_request")
+    except DeployError:
+        return True
 
 
 def _unknown(name: str) -> DeployError:

@@ -222,6 +222,30 @@ def test_the_right_to_ask_for_tokens_is_a_credential(door: Door, project: Path) 
     assert not (project / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("workflow_run", payloads.workflow_run()),
+        ("issue_comment", payloads.around(action="created", issue={"pull_request": {"url": "x"}})),
+        ("workflow_run", b"{"),
+    ],
+    ids=["after-its-workflow", "after-a-comment", "unreadable"],
+)
+def test_what_a_proposal_caused_is_not_built_beside_credentials_either(
+    door: Door, project: Path, name: str, payload: Any
+) -> None:
+    step = happens(door, name, payload, mode="deploy", wheel="-")
+    assert (step.code, step.outputs["failure-reason"]) == (3, "untrusted-code")
+    assert not (project / "ran").exists()
+    assert nothing_was_asked(door)
+
+
+@pytest.mark.parametrize("name", ["workflow_run", "issue_comment"])
+def test_a_file_is_deployed_whatever_caused_the_run(door: Door, name: str) -> None:
+    step = happens(door, name, payloads.workflow_run(), mode="deploy")
+    assert (step.code, step.outputs["outcome"]) == (0, "succeeded")
+
+
 def test_who_trusts_every_author_builds_all_the_same(door: Door, project: Path) -> None:
     step = happens(
         door, "pull_request", payloads.pull_request(), mode="check", wheel="-", trust_project="true"

@@ -98,6 +98,14 @@ def test_who_trusts_every_author_may_say_so() -> None:
     assert found({**GITHUB, **TOKEN}, mode="plan", trust_project="true") == ()
 
 
+def test_what_a_proposal_caused_at_second_hand_is_not_built_either() -> None:
+    settings = parse({**ENOUGH, "mode": "deploy"})
+    environ = {"GITHUB_EVENT_NAME": "workflow_run", "GITHUB_REF": "refs/heads/main", **TOKEN}
+    assert list(objections(settings, {}, environ, at_second_hand=True))
+    assert not list(objections(settings, {}, environ))
+    assert not list(objections(settings, {}, {}, at_second_hand=True))
+
+
 OUTSIDE: tuple[dict[str, str], ...] = (
     {"GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/main"},
     {"GITHUB_EVENT_NAME": "merge_group", "GITHUB_REF": "refs/heads/gh-readonly-queue/main/pr-7-a"},

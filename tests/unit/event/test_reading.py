@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from deployer.errors import DeployError, FailureReason
 from deployer.event.fields import MOST
 from deployer.event.model import Event, Kind, Release, Side, WorkflowRun
-from deployer.event.reading import read_event
+from deployer.event.reading import AT_SECOND_HAND, is_of_a_proposal, read_event
 from tests.unit.event import payloads
 from tests.unit.event.payloads import BASE_SHA, FORK, OURS, SHA, Payload, as_bytes
 
@@ -157,6 +157,31 @@ def test_a_workflow_run_tells_whose_run_it_follows() -> None:
 @pytest.mark.parametrize("name", ["schedule", "workflow_dispatch"])
 def test_what_was_started_without_a_commit_needs_no_payload_worth_the_name(name: str) -> None:
     assert read(name, {}) == Event(Kind(name))
+
+
+# ── Whether a proposal caused it ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("event", "is_one"),
+    [("pull_request", True), ("pull_request_target", True), ("push", False), ("schedule", False)],
+)
+def test_a_run_that_follows_the_workflow_of_a_proposal_is_known(event: str, is_one: bool) -> None:
+    payload = as_bytes(payloads.workflow_run(event=event))
+    assert is_of_a_proposal("workflow_run", payload) is is_one
+
+
+def test_a_comment_on_a_pull_request_is_known_from_one_on_an_issue() -> None:
+    issue = payloads.around(action="created", issue={"number": 7}, comment={"body": "/deploy"})
+    assert not is_of_a_proposal("issue_comment", as_bytes(issue))
+    issue["issue"]["pull_request"] = {"url": "https://api.github.com/repos/acme/x/pulls/7"}
+    assert is_of_a_proposal("issue_comment", as_bytes(issue))
+
+
+@pytest.mark.parametrize("name", sorted(AT_SECOND_HAND))
+@pytest.mark.parametrize("payload", [b"", b"[]", b'{"issue": 1, "workflow_run": 1}', b"\xff"])
+def test_what_can_not_be_read_counts_as_of_a_proposal(name: str, payload: bytes) -> None:
+    assert is_of_a_proposal(name, payload)
 
 
 # ── Hostile payloads ─────────────────────────────────────────────────────────────────────────────
