@@ -135,6 +135,10 @@ def test_every_script_is_one_that_bash_can_read(job: str) -> None:
             assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_pipe_fails_where_any_part_of_it_fails() -> None:
+    assert WORKFLOW["defaults"] == {"run": {"shell": "bash"}}
+
+
 def test_no_job_runs_forever_and_no_two_releases_of_a_tag_at_once() -> None:
     assert all(0 < job["timeout-minutes"] <= 60 for job in JOBS.values())
     assert WORKFLOW["concurrency"]["cancel-in-progress"] is False
