@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _from_variables() -> dict[str, str]:
     """Secrets that no other program gives: arguments stand in the machine's list of processes."""
     variables = {name: f"SPARK_DEPLOY_{name.upper().replace('-', '_')}" for name in _OWN_SECRETS}
+    variables["github-token"] = "GITHUB_TOKEN"  # as GitHub's own programs call it
     return {name: os.environ[one] for name, one in variables.items() if os.environ.get(one)}
 
 
@@ -126,6 +127,7 @@ _MODE_HELP = {
     Mode.STATUS: "list the library references of the workspace",
     Mode.DOCTOR: "check credentials, rights and the root, and change nothing",
     Mode.CONFIGURE: "write a first spark-deploy.yml and workflow into this folder",
+    Mode.COMMENT: "on GitHub Actions: comment on a pull request with the report of another run",
     Mode.AUTO: "on GitHub Actions: do what the event of the run asks for",
 }
 

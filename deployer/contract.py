@@ -23,6 +23,7 @@ class Mode(StrEnum):
     STATUS = "status"
     DOCTOR = "doctor"
     CONFIGURE = "configure"
+    COMMENT = "comment"
     AUTO = "auto"
 
 
@@ -84,7 +85,8 @@ INPUTS: tuple[Input, ...] = (
         "`publish` only makes the release of the tag, with the library and its hashes; "
         "`cleanup` only removes old versions that nothing uses; `status` lists the library "
         "references of the workspace; `doctor` checks credentials, rights and the root, and changes "
-        "nothing; `configure` writes a first `spark-deploy.yml` and workflow, and asks no workspace; `auto`, "
+        "nothing; `configure` writes a first `spark-deploy.yml` and workflow, and asks no workspace; "
+        "`comment` writes on the pull request what another run's `from-report` says; `auto`, "
         "the action's default, does what the event of the run asks for, see docs/events.md.",
         InputType.CHOICE,
         "plan",
@@ -342,6 +344,30 @@ INPUTS: tuple[Input, ...] = (
         InputType.SECRET,
     ),
     Input(
+        "comment",
+        "What becomes of the comment on the pull request when the plan changes: `update` edits it, "
+        "`recreate` writes a new one and folds the old one, `off` writes none.",
+        InputType.CHOICE,
+        "update",
+        ("update", "recreate", "off"),
+    ),
+    Input(
+        "comment-id",
+        "Tells comments apart where several steps plan the same library for the same environment.",
+    ),
+    Input(
+        "from-report",
+        "For `mode: comment`: the `report.json`, or the folder with it, that the run of the pull request "
+        "left as an artifact. It is read as data of a stranger.",
+    ),
+    Input(
+        "github-token",
+        "The token for comments and releases, with `pull-requests: write` for comments; default: that of the "
+        "job, and `GITHUB_TOKEN` on a command line.",
+        InputType.SECRET,
+        only_in_action="${{ github.token }}",
+    ),
+    Input(
         "trust-project",
         "Whether a run for a pull request may build it and hold credentials at once: its author could then "
         "take them. Prefer a job that builds and one that plans, see docs/events.md.",
@@ -380,6 +406,9 @@ OUTPUTS: tuple[Output, ...] = (
     Output("jobs-untouched", "How many jobs name the library and stay."),
     Output("removed-versions", "The removed versions, separated by commas."),
     Output("deployment-id", "The id of this deployment."),
+    Output(
+        "comment-url", "The comment on the pull request that this run wrote or found up to date."
+    ),
     Output("release-url", "The page of the release that has the library file."),
     Output("environment-url", "The page of this run, for `environment.url` of a job."),
     Output("report-path", "Path of `report.json`."),

@@ -18,6 +18,7 @@ from typing import TextIO, cast
 from rich.console import Console
 
 from deployer.context import RunContext
+from deployer.conversation.telling import Speaker
 from deployer.gh.core import Actions
 from deployer.narrator import Narrator
 from deployer.notify.notifier import Notifier
@@ -25,6 +26,7 @@ from deployer.ownership import adopt, make_folder
 from deployer.redaction import Redactor
 from deployer.report.annotations import Annotation, Level, to_annotations
 from deployer.report.document import to_json, without_commands
+from deployer.report.markdown import prose
 from deployer.report.model import Report
 from deployer.report.outputs import to_outputs
 from deployer.report.sentences import apparate_sentences
@@ -111,6 +113,7 @@ class Delivery:
     redactor: Redactor
     narrator: Narrator
     notifier: Notifier | None = None
+    speaker: Speaker | None = None
 
     def deliver(self, report: Report, wanted: str) -> None:
         """Deliver `report`; `wanted` is the input `report-path`.
@@ -136,6 +139,9 @@ class Delivery:
                 self._to_log(report, path)
         with self._alone("the report could not be printed"):
             self._print(report, path)
+        if self.speaker is not None:
+            with self._alone("the comment on the pull request could not be written"):
+                self._comment(self.speaker, report)
         if self.notifier is not None:
             with self._alone("nobody was notified"):
                 self._notify(self.notifier, report)
@@ -196,6 +202,20 @@ class Delivery:
         )
         for name, value in outputs.items():
             self.actions.set_output(name, value)
+
+    def _comment(self, speaker: Speaker, report: Report) -> None:
+        """Once everything stands that needs nobody else: GitHub may ask for patience."""
+        told = speaker.tell(report)
+        if told.url:
+            self.actions.set_output("comment-url", told.url)
+        if told.line:
+            self.narrator.info(self.redactor.clean(told.line))
+        if told.warning:
+            warning = self.redactor.clean(told.warning)
+            self.actions.warning(warning, title="No comment on the pull request")
+            self.actions.append_summary(
+                f"\n### ⚠️ No comment on the pull request\n\n{prose(warning)}"
+            )
 
     def _notify(self, notifier: Notifier, report: Report) -> None:
         """Last of all: others may take their time."""

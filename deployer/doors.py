@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deployer.checks.steps import Checked
+from deployer.conversation.telling import Speaker
 from deployer.deployment.claims import Holder
 from deployer.deployment.clusters import Waiting
 from deployer.deployment.holding import Taken
@@ -69,7 +70,8 @@ class Doors:
     `pause` waits and raises Interrupted when the run is to stop; `on_lock` is told of each lock that is
     taken (true) or given back (false), so that a later process can give back what this one could not.
     `waiting` says how long clusters are waited for, `id_token` whether this GitHub job may ask for OIDC
-    tokens; it is None elsewhere. `releasing` leads to the releases of the repository.
+    tokens; it is None elsewhere. `releasing` leads to the releases of the repository,
+    `speaker` to the pull request that the run belongs to.
     """
 
     workspace_folder: Path
@@ -83,6 +85,7 @@ class Doors:
     id_token: bool | None = None
     origin: Origin = field(default_factory=Origin)
     releasing: Releasing = field(default_factory=Releasing)
+    speaker: Speaker | None = None
     holder: Holder = field(default_factory=lambda: Holder(""))
     nonce: Callable[[], str] = lambda: secrets.token_hex(8)
     alive: Callable[[str], bool] = lambda process: True

@@ -46,6 +46,7 @@ class Draft:
     elsewhere: tuple[model.Elsewhere, ...] = ()
     next_steps: tuple[str, ...] = ()
     release_url: str = ""
+    comment_url: str = ""
     workspace: Workspace | None = None
     timings: dict[str, float] = field(default_factory=dict)
     doing: str = ""  # the phase that runs now
@@ -210,6 +211,10 @@ class Draft:
         )
         self.deployment = replace(self.deployment, clusters=outcomes)
 
+    def note_comment(self, url: str) -> None:
+        """The comment that was written."""
+        self.comment_url = url
+
     def note_inventory(self, jobs: Iterable[Job]) -> None:
         """Every library reference of `jobs`, for `status`."""
         self.inventory = tuple(_entry(job, one) for job in jobs for one in job.references)
@@ -271,6 +276,7 @@ class Draft:
             elsewhere=self.elsewhere,
             next_steps=self.next_steps,
             release_url=self.release_url,
+            comment_url=self.comment_url,
             warnings=tuple(self.warnings),
             timings=dict(self.timings),
             api=model.ApiUse(*calls),

@@ -22,6 +22,7 @@ class FailureReason(StrEnum):
     UNTRUSTED_CONFIGURATION = "untrusted-configuration"
     UNTRUSTED_CODE = "untrusted-code"
     INVALID_EVENT = "invalid-event"
+    INVALID_REPORT = "invalid-report"
     NO_LIBRARY_FILE = "no-library-file"
     SEVERAL_LIBRARY_FILES = "several-library-files"
     INVALID_LIBRARY = "invalid-library"
@@ -71,6 +72,7 @@ _INVALID = {
     FailureReason.INVALID_INPUT,
     FailureReason.INVALID_CONFIGURATION,
     FailureReason.INVALID_EVENT,
+    FailureReason.INVALID_REPORT,
     FailureReason.NO_LIBRARY_FILE,
     FailureReason.SEVERAL_LIBRARY_FILES,
     FailureReason.INVALID_LIBRARY,

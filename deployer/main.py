@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from deployer import pipeline
 from deployer.checking import Checking
 from deployer.config.revision import revision
+from deployer.connections import addresses, speaker_of
 from deployer.context import RunContext
 from deployer.contract import INPUTS, InputType, Mode
 from deployer.delivery import Delivery, Streams
@@ -101,8 +102,10 @@ def _run_of(
     )
     at_home = context.with_host_paths(texts.get("host-paths", ""))
     notifier = _notifier(texts, environ, context.run_url)
-    delivery = Delivery(at_home, streams, actions, redactor, narrator, notifier)
-    return _Run(texts, environ, context, narrator, warnings, stop or Stop(), delivery)
+    stop = stop or Stop()
+    speaker = speaker_of(texts, environ, context, stop, redactor)
+    delivery = Delivery(at_home, streams, actions, redactor, narrator, notifier, speaker)
+    return _Run(texts, environ, context, narrator, warnings, stop, delivery)
 
 
 @dataclass
@@ -196,6 +199,7 @@ class _Run:
                 id_token=self.context.id_token if self.context.on_github else None,
                 origin=Origin(self._actor(), self.context.sha, self.context.run_url),
                 releasing=self._releasing(),
+                speaker=self.delivery.speaker,
                 holder=self._holder(),
                 alive=is_alive,
                 pause=self._pause,
@@ -214,15 +218,12 @@ class _Run:
 
         def connected(_: Settings) -> Releases:
             # Only who wants a release waits for the import of PyGithub.
-            from deployer.gh.api import Addresses, Api  # noqa: PLC0415
+            from deployer.gh.api import Api  # noqa: PLC0415
             from deployer.gh.patience import Patience  # noqa: PLC0415
             from deployer.gh.releases import GitHubReleases  # noqa: PLC0415
 
-            api_url = self.environ.get("GITHUB_API_URL")
-            addresses = Addresses(api=api_url) if api_url else Addresses()
-            return GitHubReleases(
-                Api(addresses, token, Patience(self._pause, time.time)), repository
-            )
+            patience = Patience(self._pause, time.time)
+            return GitHubReleases(Api(addresses(self.environ), token, patience), repository)
 
         return Releasing(connected, tag, folder)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from deployer.advice import list_elsewhere, warn_if_blind
 from deployer.approval import Approval
 from deployer.changes import remove
+from deployer.commenting import comment
 from deployer.configure import write_first_files
 from deployer.contract import Mode
 from deployer.deploying import Deployment
@@ -235,5 +236,6 @@ _STORIES: dict[Mode, Callable[[Draft, Doors], Outcome]] = {
     Mode.STATUS: _status,
     Mode.DOCTOR: _doctor,
     Mode.CONFIGURE: _configure,
+    Mode.COMMENT: comment,
     Mode.AUTO: _nothing,
 }

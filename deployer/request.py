@@ -20,6 +20,7 @@ from deployer.config.trust import CONNECTION, objections
 from deployer.contract import INPUTS, Mode
 from deployer.errors import DeployError, FailureReason, Problem, fail, gather, raise_if_any
 from deployer.event.fields import MOST, unusable
+from deployer.event.model import Event
 from deployer.event.reading import AT_SECOND_HAND, is_of_a_proposal, read_event
 from deployer.settings import Settings, parse, value_problems
 from deployer.trust import can_log_in, objections_to_event
@@ -28,6 +29,7 @@ from deployer.trust import objections as objections_to_code
 FILE = "spark-deploy.yml"
 _TWIN = "spark-deploy.yaml"
 _READ = 1_000_001  # bytes at most, whatever the size of the file: one more than it may have
+_WITHOUT_TARGET = frozenset({Mode.AUTO.value, Mode.COMMENT.value})  # nothing is done to one
 # These need no target, and use no credential of one.
 _OFFLINE = frozenset({Mode.CHECK.value, Mode.PUBLISH.value})
 
@@ -71,7 +73,7 @@ def read_request(texts: Mapping[str, str], environ: Mapping[str, str], folder: P
         if mode == Mode.AUTO.value:
             decision = _decide(given, environ, configuration)
             given = _as_decided(given, decision)
-        if configuration is not None and given.get("mode") != Mode.AUTO.value:
+        if configuration is not None and given.get("mode") not in _WITHOUT_TARGET:
             target = _target(configuration, given, environ)
     if problems:
         raise DeployError(*problems, *value_problems(given, {}))
@@ -102,15 +104,20 @@ def _decide(
     given: Mapping[str, str], environ: Mapping[str, str], configuration: Configuration | None
 ) -> Decision:
     """What `mode: auto` stands for in this run. Raises DeployError."""
-    name = environ.get("GITHUB_EVENT_NAME", "").strip()
-    if not name:
-        raise not_on_github()
-    event = read_event(name, _payload(name, environ.get("GITHUB_EVENT_PATH", "")))
+    event = event_of(environ)
     in_file = any(
         "databricks-client-id" in one.entries
         for one in (configuration.environments if configuration else ())
     )
     return decide(event, Given(given, configuration, can_log_in(given, environ, known=in_file)))
+
+
+def event_of(environ: Mapping[str, str]) -> Event:
+    """What started the run. Raises DeployError(invalid-event)."""
+    name = environ.get("GITHUB_EVENT_NAME", "").strip()
+    if not name:
+        raise not_on_github()
+    return read_event(name, _payload(name, environ.get("GITHUB_EVENT_PATH", "")))
 
 
 def _at_second_hand(environ: Mapping[str, str]) -> bool:

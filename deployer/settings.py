@@ -53,6 +53,16 @@ class Notifications:
 
 
 @dataclass(frozen=True)
+class Conversation:
+    """How to comment on a pull request; `style` is a value of the input `comment`."""
+
+    style: str = "off"
+    id: str = ""
+    from_report: str = ""
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """The inputs, parsed. Durations are seconds; an empty text means that the input was not given."""
 
@@ -89,6 +99,7 @@ class Settings:
     trust_project: bool
     credentials: Credentials
     notifications: Notifications
+    conversation: Conversation
     log_level: str
     report_path: str
     host_paths: str
@@ -161,6 +172,7 @@ def _read(reader: _Reader) -> Settings:
             auth_type=reader.text("auth-type"),
         ),
         notifications=_notifications(reader),
+        conversation=_conversation(reader),
         log_level=reader.choice("log-level"),
         report_path=reader.text("report-path"),
         host_paths=reader.text("host-paths"),
@@ -179,6 +191,20 @@ def _notifications(reader: _Reader) -> Notifications:
         teams_url=reader.text("teams-url"),
         webhook_url=reader.text("webhook-url"),
         webhook_secret=reader.text("webhook-secret"),
+    )
+
+
+def conversation(texts: Mapping[str, str]) -> Conversation:
+    """How to comment, even on a run whose inputs are wrong."""
+    return _conversation(_Reader(texts, {}))
+
+
+def _conversation(reader: _Reader) -> Conversation:
+    return Conversation(
+        style=reader.choice("comment"),
+        id=reader.text("comment-id"),
+        from_report=reader.text("from-report"),
+        token=reader.text("github-token"),
     )
 
 
@@ -291,6 +317,8 @@ def _contradictions(settings: Settings, earlier: list[Problem]) -> list[Problem]
         found.append(_missing("root", settings.mode, "/Volumes/main/libraries/released"))
     if settings.mode is Mode.UPLOAD and not (settings.root or settings.folder):
         found.append(_missing("folder", settings.mode, "/Volumes/main/libraries/try-out"))
+    if settings.mode is Mode.COMMENT and not settings.conversation.from_report:
+        found.append(_missing("from-report", settings.mode, "report"))
     if settings.policy == "exact" and not settings.from_versions:
         found.append(_missing("from-versions", settings.mode, "1.4.0, 1.4.1"))
     if settings.to and settings.mode not in {Mode.PLAN, Mode.ROLLBACK}:

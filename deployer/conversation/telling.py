@@ -21,11 +21,11 @@ from deployer.report.model import Report
 _SHORT = 8_000  # bytes, for the case that GitHub takes less than it says
 _PROPOSALS = frozenset({Kind.PULL_REQUEST, Kind.PULL_REQUEST_TARGET})
 PERMISSION = """\
-The token may not write there. Give it to the job, beside what the job has already:
+The token may not do that. Give the job the permission, beside those that it has:
 
-permissions:
-  contents: read
-  pull-requests: write"""
+  permissions:
+    contents: read
+    pull-requests: write"""
 _SECOND_HALF = (
     "No comment: a run for a fork or for Dependabot may only read. A workflow on `workflow_run` with "
     "`mode: comment` can write it."

@@ -49,6 +49,7 @@ def to_document(report: Report) -> Document:
         "root": report.root,
         "back_to": report.back_to,
         "release_url": report.release_url,
+        "comment_url": report.comment_url,
         "library": _library(report.library) if report.library else None,
         "checks": [_check(check) for check in report.checks],
         "gates": [],

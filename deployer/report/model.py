@@ -303,4 +303,5 @@ class Report:
     root: str = ""
     back_to: str = ""  # where the plan of a rollback, or a rollback, goes back to
     release_url: str = ""  # the page of the release that has the library file
+    comment_url: str = ""  # of `comment`: the comment that was written
     why: str = ""  # what `mode: auto` chose, and why

@@ -46,6 +46,7 @@ def to_outputs(
         "jobs-untouched": str(view.staying_jobs(report)),
         "removed-versions": _listed([removal.version for removal in removed]),
         "deployment-id": deployment.id if deployment else "",
+        "comment-url": report.comment_url,
         "release-url": report.release_url,
         "environment-url": run_url,
         "report-path": report_path,

@@ -226,6 +226,7 @@ def _report(fields: _Fields) -> Report:
         root=fields.text("root"),
         back_to=fields.text("back_to"),
         release_url=fields.later_text("release_url"),
+        comment_url=fields.later_text("comment_url"),
         why=fields.later_text("why"),
     )
 

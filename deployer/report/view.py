@@ -168,6 +168,7 @@ def headline(report: Report) -> Headline:
         Mode.STATUS: _status_headline,
         Mode.DOCTOR: _doctor_headline,
         Mode.CONFIGURE: _configure_headline,
+        Mode.COMMENT: _comment_headline,
         Mode.AUTO: _auto_headline,
     }
     return by_mode.get(report.mode, _deploy_headline)(report)
@@ -243,6 +244,12 @@ def _configure_headline(report: Report) -> Headline:
     if not written:
         return Headline("✅", "configure: both files are there, and stay as they are")
     return Headline("📝", f"configure: {' and '.join(written)} written")
+
+
+def _comment_headline(report: Report) -> Headline:
+    if report.outcome is Outcome.NOTHING_TO_DO:
+        return Headline("✅", "comment: there is no pull request to write it on any more")
+    return Headline("💬", "comment: it stands on the pull request")
 
 
 def _doctor_headline(report: Report) -> Headline:

@@ -132,7 +132,9 @@ def test_every_default_is_a_value_that_the_input_takes(declared: Input) -> None:
 )
 def test_every_choice_is_taken_and_nothing_else(declared: Input) -> None:
     for choice in declared.choices:
-        settings.parse({**ENOUGH, "from-versions": "1.4.0", declared.name: choice})
+        settings.parse(
+            {**ENOUGH, "from-versions": "1.4.0", "from-report": "report", declared.name: choice}
+        )
     with pytest.raises(DeployError, match=declared.name):
         settings.parse({**ENOUGH, declared.name: "something-else"})
 

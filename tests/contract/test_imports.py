@@ -43,7 +43,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "notify": frozenset({"contract", "report", "session", "settings"}),
     "forge": frozenset(),
     "release": frozenset({"errors", "forge", "library"}),
-    "conversation": frozenset({"forge"}),
+    "conversation": frozenset({"contract", "event", "forge", "report"}),
     "gh": frozenset({"conversation", "forge", "release", "session"}),
     "narrators": frozenset({"gh", "narrator", "redaction", "report"}),
     "checks": frozenset({"errors", "library", "report"}),
@@ -53,7 +53,12 @@ ROOMS: dict[str, frozenset[str]] = {
         {"approval", "contract", "deployment", "errors", "jobs", "library", "narrator", "plan"}
         | {"report", "settings"}
     ),
-    "doors": frozenset({"checks", "deployment", "draft", "errors", "release", "settings"}),
+    "doors": frozenset(
+        {"checks", "conversation", "deployment", "draft", "errors", "release", "settings"}
+    ),
+    "commenting": frozenset(
+        {"contract", "conversation", "doors", "draft", "errors", "event", "forge", "report"}
+    ),
     "locking": frozenset({"deployment", "doors", "draft", "errors", "library"}),
     "journaling": frozenset({"deployment", "doors", "draft", "errors", "plan"}),
     "releasing": frozenset(
@@ -65,7 +70,9 @@ ROOMS: dict[str, frozenset[str]] = {
         {"advice", "deployment", "doors", "draft", "errors", "library", "locking", "obtain", "plan"}
         | {"settings"}
     ),
-    "planning": frozenset({"advice", "deployment", "draft", "jobs", "library", "plan", "survey"}),
+    "planning": frozenset(
+        {"advice", "approval", "deployment", "draft", "jobs", "library", "plan", "survey"}
+    ),
     "gate": frozenset({"approval", "errors", "plan", "settings"}),
     "doctor": frozenset(
         {"config", "deployment", "doors", "draft", "errors", "jobs", "library", "obtain", "plan"}
@@ -85,8 +92,9 @@ ROOMS: dict[str, frozenset[str]] = {
         | {"jobs", "journaling", "library", "locking", "plan", "report", "survey"}
     ),
     "pipeline": frozenset(
-        {"advice", "approval", "changes", "configure", "contract", "deploying", "deployment"}
+        {"advice", "approval", "changes", "commenting", "configure", "contract", "deploying"}
         | {
+            "deployment",
             "doctor",
             "doors",
             "draft",
@@ -103,12 +111,27 @@ ROOMS: dict[str, frozenset[str]] = {
     "checking": frozenset(
         {"checks", "context", "draft", "narrator", "ownership", "report", "settings"}
     ),
+    "connections": frozenset(
+        {"context", "conversation", "deployment", "errors", "event", "gh", "redaction", "request"}
+        | {"settings", "stopping"}
+    ),
     "delivery": frozenset(
-        {"context", "gh", "narrator", "notify", "ownership", "redaction", "report"}
+        {"context", "conversation", "gh", "narrator", "notify", "ownership", "redaction", "report"}
     ),
     "main": frozenset(
-        {"checking", "config", "context", "contract", "delivery", "deployment", "doors", "draft"}
-        | {"errors", "gh", "leftover", "narrator", "narrators", "notify", "pipeline", "platforms"}
+        {"checking", "config", "connections", "context", "contract", "delivery", "deployment"}
+        | {
+            "doors",
+            "draft",
+            "errors",
+            "gh",
+            "leftover",
+            "narrator",
+            "narrators",
+            "notify",
+            "pipeline",
+            "platforms",
+        }
         | {"process", "redaction", "release", "report", "request", "settings", "stopping"}
     ),
     "cli": frozenset({"context", "contract", "delivery", "errors", "main"}),

@@ -49,8 +49,9 @@ NEEDS: dict[Mode, Mapping[str, str]] = {
     Mode.CONFIGURE: {},
     Mode.AUTO: {},
     Mode.PUBLISH: {"wheel": "*.whl"},
+    Mode.COMMENT: {"from-report": "report.json"},
 }
-ASK_NO_WORKSPACE = frozenset({Mode.CHECK, Mode.CONFIGURE, Mode.AUTO, Mode.PUBLISH})
+ASK_NO_WORKSPACE = frozenset({Mode.CHECK, Mode.CONFIGURE, Mode.AUTO, Mode.PUBLISH, Mode.COMMENT})
 
 
 @pytest.fixture

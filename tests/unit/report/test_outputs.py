@@ -54,6 +54,7 @@ def test_a_deployment_says_what_it_did() -> None:
         "jobs-untouched": "7",
         "removed-versions": "1.3.2",
         "deployment-id": "000012-20261121T080000Z-1f2e3d4c",
+        "comment-url": "",
         "release-url": "",
         "environment-url": "https://example.com/runs/7",
         "report-path": "/r/report.json",

@@ -79,7 +79,7 @@ def test_any_value_anywhere_is_taken_whole_or_not_at_all(
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.mode.value)
 def test_what_is_missing_is_no_report(story: Report) -> None:
     document = to_document(story)
-    later = {"owner", "runs", "why", "release_url"}
+    later = {"owner", "runs", "why", "release_url", "comment_url"}
     free = {"gates", "counts"}
     for path in places(document):
         changed = copy.deepcopy(document)
