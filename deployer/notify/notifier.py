@@ -19,8 +19,10 @@ from deployer.report.model import Report
 from deployer.settings import Notifications
 
 _JSON = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "spark-deploy"}
+_SHORTEST_KEY = 16  # characters; what is shorter can be guessed from one message
 _UNSIGNED = (
-    "The webhook was not notified: `webhook-secret` is missing, and nothing is sent unsigned."
+    "The webhook was not notified: `webhook-secret` is missing or shorter than 16 characters, and nothing "
+    "is sent without a signature that counts."
 )
 
 
@@ -48,8 +50,11 @@ class Notifier:
         told = without_hosts(report, self.hosts)
         messages = tuple(self._messages(told))
         failed = self.send(messages) if messages else ()
-        unsigned = bool(asked.webhook_url) and not asked.webhook_secret
-        return (*failed, _UNSIGNED) if unsigned else failed
+        return (*failed, _UNSIGNED) if asked.webhook_url and not self._signs else failed
+
+    @property
+    def _signs(self) -> bool:
+        return len(self.asked.webhook_secret) >= _SHORTEST_KEY
 
     def _messages(self, report: Report) -> Iterator[Message]:
         asked, news = self.asked, news_of(report, self.run_url)
@@ -57,7 +62,7 @@ class Notifier:
             yield Message("Slack", asked.slack_url, _body(to_slack(news)), _JSON)
         if asked.teams_url:
             yield Message("Teams", asked.teams_url, _body(to_teams(news)), _JSON)
-        if asked.webhook_url and asked.webhook_secret:
+        if asked.webhook_url and self._signs:
             yield self._signed(report)
 
     def _signed(self, report: Report) -> Message:

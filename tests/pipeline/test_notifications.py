@@ -91,10 +91,12 @@ def test_inputs_that_are_wrong_are_told_as_any_failure(
     assert paths(server) == (set(PATHS.values()) if told else set())
 
 
-def test_nothing_is_sent_unsigned(stage: Stage) -> None:
+@pytest.mark.parametrize("secret", ["", "fifteen letters"])
+def test_nothing_is_sent_unsigned(stage: Stage, secret: str) -> None:
     stage.build("1.5.0")
+    url = PATHS["webhook"]
     with serving(ok) as server:
-        ended = stage.deploy(webhook_url=server.url + PATHS["webhook"])
+        ended = stage.deploy(webhook_url=server.url + url, webhook_secret=secret)
     assert ended.code == 0
     assert server.seen == []
     assert "`webhook-secret` is missing" in ended.printed
