@@ -34,7 +34,7 @@ def main() -> int:
     OUTPUT.mkdir()
     _say("1. Build the releases that jobs use today, and seed an embedded workspace with them")
     seed = _seed()
-    with _sandbox(seed) as workspace:
+    with sandbox(seed, OUTPUT / "sandbox.log") as workspace:
         api = _Api(workspace["url"], workspace["token"])
         before = api.settings()
         _say(
@@ -70,16 +70,17 @@ def _seed() -> Path:
 
 
 @contextmanager
-def _sandbox(seed: Path) -> Iterator[Mapping[str, str]]:
+def sandbox(seed: Path, log_path: Path) -> Iterator[Mapping[str, str]]:
+    """An embedded workspace with this seed: its `url` and the `token` of its admin."""
     command = [sys.executable, "-m", "deployer.cli", "sandbox", "--seed", str(seed)]
-    with (OUTPUT / "sandbox.log").open("w", encoding="utf-8") as log:
+    with log_path.open("w", encoding="utf-8") as log:
         server = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=REPOSITORY
         )
         assert server.stdout is not None  # noqa: S101 - a pipe was asked for
         try:
             workspace = json.loads(server.stdout.readline())
-            print(f"The workspace is {workspace['url']}, its log {OUTPUT / 'sandbox.log'}")
+            print(f"The workspace is {workspace['url']}, its log {log_path}")
             yield workspace
         finally:
             server.terminate()
