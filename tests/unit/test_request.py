@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from deployer.contract import INPUTS
+from deployer.contract import INPUTS, Mode
 from deployer.errors import DeployError, FailureReason
 from deployer.request import Request, read_request
 from deployer.settings import parse
+from tests.unit.event import payloads
+from tests.unit.event.payloads import as_bytes
 
 FILE = """\
 version: 1
@@ -205,6 +207,63 @@ def test_on_a_pull_request_checks_run_all_the_same(folder: Path) -> None:
 def test_a_host_in_the_environment_that_differs_from_the_file_is_an_error(folder: Path) -> None:
     environ = {"DATABRICKS_HOST": "https://dev.example.com", "DATABRICKS_TOKEN": "x"}
     assert "say different things" in refused(folder, environ, environment="prod").problem.title
+
+
+def test_auto_is_of_no_use_outside_of_github_and_says_what_to_give(folder: Path) -> None:
+    problem = refused(folder, mode="auto").problem
+    assert problem.reason is FailureReason.INVALID_EVENT
+    assert "spark-deploy check" in problem.remedy
+
+
+def on(folder: Path, name: str, payload: object, **inputs: str) -> Request:
+    """What `mode: auto` asks for on an event."""
+    event = folder / "event.json"
+    event.write_bytes(as_bytes(payload))
+    known = {"GITHUB_EVENT_NAME": name, "GITHUB_EVENT_PATH": str(event)}
+    return asked(folder, {"GITHUB_REF": "refs/heads/main", **known}, mode="auto", **inputs)
+
+
+def test_what_auto_chose_counts_as_if_it_had_been_given(folder: Path) -> None:
+    request = on(folder, "push", payloads.push())
+    assert request.settings.mode is Mode.DEPLOY
+    assert request.settings.environment == "prod"
+    assert request.settings.keep == 3
+    first, second = request.told.split("\n")
+    assert first == "Mode auto: deploy to `prod`, because `main` is one of its branches."
+    assert second == "Environment prod of spark-deploy.yml: as asked."
+    assert request.settings.why == first
+
+
+def test_a_form_is_read_as_inputs_are(folder: Path) -> None:
+    payload = payloads.workflow_dispatch(mode="status", environment="dev", keep="seven")
+    with pytest.raises(DeployError, match="The input `keep` can't be `seven`"):
+        on(folder, "workflow_dispatch", payload)
+
+
+def test_where_there_is_nothing_to_do_the_environment_need_not_be_known(folder: Path) -> None:
+    request = on(folder, "pull_request", payloads.pull_request("closed"))
+    assert request.settings.mode is Mode.AUTO
+    assert request.settings.root == ""
+
+
+def test_nightly_tests_are_asked_for_by_checks(folder: Path) -> None:
+    assert on(folder, "schedule", payloads.schedule(), checks="true").settings.checks_too
+    assert not on(folder, "schedule", payloads.schedule()).settings.checks_too
+
+
+def test_why_something_may_not_be_done_is_told_with_what_it_would_be(folder: Path) -> None:
+    request = on(
+        folder, "pull_request", payloads.pull_request(), environment="dev", root="/Volumes/a/b/c",
+        databricks_token="x", databricks_host="https://dev.example.com",
+    )  # fmt: skip
+    assert request.settings.mode is Mode.PLAN
+    assert [one.reason for one in request.objections] == [FailureReason.UNTRUSTED_CODE]
+
+
+def test_an_event_file_is_read_no_further_than_an_event_may_be(folder: Path) -> None:
+    (folder / "endless").symlink_to("/dev/zero")
+    known = {"GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": str(folder / "endless")}
+    assert refused(folder, known, mode="auto").reason is FailureReason.INVALID_EVENT
 
 
 def test_configure_reads_no_file_but_the_variables(folder: Path) -> None:

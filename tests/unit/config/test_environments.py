@@ -38,6 +38,22 @@ def texts(text: str, number: int = 0) -> dict[str, str]:
     return {name: one.text for name, one in read(text).environments[number].entries.items()}
 
 
+@pytest.mark.parametrize("written", ["true", "True", '"true"'])
+def test_one_environment_may_be_the_one_of_releases(written: str) -> None:
+    found = read(f"version: 1\nenvironments:\n  a: {{}}\n  b:\n    releases: {written}\n")
+    assert [one.releases for one in found.environments] == [False, True]
+    assert all("releases" not in one.entries for one in found.environments)
+    assert not read(one_environment("releases: false")).environments[0].releases
+
+
+def test_releases_go_to_one_environment_at_most_and_never_to_all() -> None:
+    two = "version: 1\nenvironments: {a: {releases: true}, b: {releases: true}}\n"
+    assert titles(two) == ["spark-deploy.yml, line 2, column 41: releases go to `a` already."]
+    everywhere = "version: 1\ndefaults: {releases: true}\nenvironments: {a: {}}\n"
+    (problem,) = problems(everywhere)
+    assert problem.remedy == "`releases` belongs to an environment."
+
+
 def test_an_environment_has_the_texts_of_inputs_with_the_defaults_below_its_own() -> None:
     text = """\
 version: 1
@@ -122,6 +138,8 @@ def test_no_secret_is_an_input_of_the_file_and_no_two_have_one_key() -> None:
         ("branches: [a b]", "`a b` is no pattern for branches.", "such as `release/*`"),
         ('branches: ["!main"]', "`!main` is no pattern for branches.", ""),
         ("branches: {}", "`branches` takes one text or a list of texts.", ""),
+        ("releases: yes", "`releases` can't be `yes`.", "`true` or `false`"),
+        ("releases: [true]", "`releases` takes one value, not several.", ""),
     ],
 )
 def test_a_wrong_line_is_told_with_its_place_and_the_way_out(

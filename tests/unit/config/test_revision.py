@@ -24,6 +24,20 @@ JENKINS = {"JENKINS_URL": "https://ci.example.com/"}
         ),
         ({"GITHUB_REF": "refs/tags/v1.2", "GITHUB_EVENT_NAME": "release"}, Revision("")),
         ({"GITHUB_REF": "refs/heads/main", "GITHUB_EVENT_NAME": "schedule"}, Revision("main")),
+        (
+            {
+                "GITHUB_REF": "refs/heads/gh-readonly-queue/release/1.4/pr-7-c3d0be4",
+                "GITHUB_EVENT_NAME": "merge_group",
+            },
+            Revision("release/1.4"),
+        ),
+        (
+            {
+                "GITHUB_REF": "refs/heads/gh-readonly-queue/main/pr-7-c3d0be4",
+                "GITHUB_EVENT_NAME": "push",
+            },
+            Revision("gh-readonly-queue/main/pr-7-c3d0be4"),
+        ),
         ({**PROPOSAL, "GITHUB_EVENT_NAME": "pull_request"}, Revision("main", under_review=True)),
         (
             {
