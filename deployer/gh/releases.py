@@ -44,7 +44,7 @@ class GitHubReleases:
             found = _object(self._api.get(f"{self._base}/git/ref/tags/{quote(tag)}"))
             shas = [_sha(found)]
             while _kind(found) == "tag" and len(shas) < _TAG_OBJECTS:
-                found = _object(self._api.get(f"{self._base}/git/tags/{shas[-1]}"))
+                found = _object(self._api.get(f"{self._base}/git/tags/{quote(shas[-1])}"))
                 shas.append(_sha(found))
         except NotFound:
             return frozenset()
@@ -142,7 +142,7 @@ class GitHubReleases:
                 immutable=bool(told.get("immutable")),
                 assets=tuple(_asset(one) for one in told.get("assets") or ()),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise Unavailable(
                 f"GitHub's answer about a release can't be read ({error!r})"
             ) from error
@@ -170,7 +170,7 @@ def _asset(told: object) -> Asset:
             whole=told.get("state", "uploaded") == "uploaded",
             sha256=digest.removeprefix("sha256:").lower() if digest.startswith("sha256:") else "",
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Unavailable(f"GitHub's answer about a file can't be read ({error!r})") from error
 
 

@@ -86,10 +86,10 @@ class Machine:
             "GITHUB_OUTPUT": str(output),
             **environ,
         }
+        shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
         done = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script], cwd=self.work, env=given, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
+            shell, cwd=self.work, env=given, capture_output=True, text=True, check=False
+        )
         self.outputs |= _told(output)
         return done
 
