@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.contract.container_door import Door, Step, a_door
+from tests.contract.runner_files import Runner
 from tests.contract.test_container import COMMANDS, PYPROJECT
 from tests.pipeline.stage import ROOT, path
 from tests.unit.event import payloads
@@ -118,6 +120,21 @@ def test_an_event_is_done_told_first_and_changes_only_what_is_deployed(
     assert step.outputs["environment-url"] == RUN_PAGE
     shown = json.dumps(step.outputs)
     assert door.stage.workspace.token not in shown
+
+
+@pytest.mark.parametrize(
+    "branch", ["##[error]pwned", "::error::pwned", "x%0A::error::pwned", "`]($(id))<b>@everyone"]
+)
+def test_a_branch_is_called_what_it_is_called_and_that_is_no_command_and_no_markup(
+    door: Door, branch: str
+) -> None:
+    step = happens(door, "push", payloads.push(f"refs/heads/{branch}"))
+    assert (step.code, step.document["mode"]) == (0, "check")
+    assert branch in step.document["why"]
+    assert step.runner.named("error") == []
+    assert Runner(loose=True).read(step.stdout).named("error") == []
+    outside_of_code = re.sub(r"(`+).*?\1", "", step.summary)
+    assert not {"<b>", "@everyone"} & set(re.findall(r"<b>|@everyone", outside_of_code))
 
 
 @pytest.mark.parametrize(
