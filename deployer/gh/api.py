@@ -113,7 +113,12 @@ class Api:
         return data
 
     def send_file(self, url: str, file: Upload) -> Any:
-        """The answer to a file that is sent to `url`, an address that GitHub gave. Lost, it is Uncertain."""
+        """The answer to a file that is sent to `url`, an address that GitHub gave. Lost, it is Uncertain.
+
+        The token goes with it, so it has to be an address of the API or of its host for uploads.
+        """
+        if not is_own(url, self._base):
+            raise Unavailable("GitHub named an address that is not its own for a file")
 
         def once() -> tuple[Mapping[str, str], Any]:
             headers = {"Content-Type": file.media_type, "Content-Length": str(file.size)}
@@ -185,6 +190,17 @@ class Api:
             if not self._patience.wait(no, attempt):
                 raise _error(no)
             attempt += 1
+
+
+def is_own(url: str, base: str) -> bool:
+    """Whether `url` is of the API's host, or of the one for uploads beside it."""
+    try:
+        here, there = urlsplit(base), urlsplit(url)
+        same = (there.scheme, there.port) == (here.scheme, here.port)
+    except ValueError:  # a port that is none, for instance
+        return False
+    own = here.hostname or ""
+    return same and there.hostname in {own, f"uploads.{own.removeprefix('api.')}"}
 
 
 def _content(response: requests.Response) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ import pytest
 
 from deployer.errors import DeployError, FailureReason
 from deployer.forge import Denied, ForgeError, NotFound, Rejected, Unavailable
-from deployer.gh.api import Addresses, Api
+from deployer.gh.api import Addresses, Api, is_own
 from deployer.gh.patience import Patience
 from deployer.gh.releases import GitHubReleases
 from deployer.release import sums
@@ -406,6 +406,43 @@ def test_the_token_goes_to_the_api_and_not_to_the_storage(github: GitHub) -> Non
     assert b"".join(releases.download(asset)) == b"x" * 3_000_000
     logins = {one.path: one.login for one in github.calls if str(asset.id) in one.path}
     assert sorted(logins.values()) == ["", "github-actions[bot]"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://attacker.example/repos/o/n/releases/1/assets{?name,label}",
+        "http://127.0.0.1:1/assets",
+        "https://127.0.0.1/assets",
+        "http://uploads.127.0.0.1.attacker.example/assets",
+        "ftp://127.0.0.1/assets",
+        "//attacker.example/",
+        "http://127.0.0.1:99999999/assets",
+        "http://[::1/assets",
+        "not an address",
+    ],
+)
+def test_no_file_and_no_token_goes_to_a_strange_address(github: GitHub, url: str) -> None:
+    releases = client(github)
+    there(github).upload_url = url
+    made = releases.create("v1.4.0", TEXT)
+    with pytest.raises(Unavailable, match="not its own"):
+        releases.upload(made, attachment("a.whl", b"x"))
+
+
+@pytest.mark.parametrize(
+    ("api", "url"),
+    [
+        ("https://api.github.com", "https://uploads.github.com/repos/o/n/releases/1/assets"),
+        (
+            "https://ghe.example/api/v3",
+            "https://ghe.example/api/uploads/repos/o/n/releases/1/assets",
+        ),
+        ("https://api.octo.ghe.com", "https://uploads.octo.ghe.com/repos/o/n/releases/1/assets"),
+    ],
+)
+def test_the_hosts_for_uploads_of_every_kind_of_github_are_its_own(api: str, url: str) -> None:
+    assert is_own(url, api)
 
 
 def test_a_signed_address_of_a_file_is_in_no_message(github: GitHub) -> None:

@@ -69,6 +69,7 @@ class Releases:
     annotated: dict[str, str] = field(default_factory=dict)
     seals: bool = False
     digests: bool = True
+    upload_url: str = ""  # instead of the right one
     used_by_sealed: set[str] = field(default_factory=set)
 
     def of_tag(self, tag: str) -> list[Release]:
@@ -103,7 +104,7 @@ def _release_json(call: Call, release: Release) -> Json:
         "url": api,
         "html_url": f"{call.html}/{name}/releases/tag/{shown}",
         "assets_url": f"{api}/assets",
-        "upload_url": f"{api}/assets{{?name,label}}",
+        "upload_url": releases_of(call.repository).upload_url or f"{api}/assets{{?name,label}}",
         "tarball_url": None,
         "zipball_url": None,
         "assets": [_asset_json(call, release, one) for one in release.assets.values()],
