@@ -182,6 +182,8 @@ class _Run:
             os._exit(self._deliver(report))
 
     def _deliver(self, report: Report) -> int:
+        if self.asked is not None and self.delivery.notifier is not None:
+            self.delivery.notifier.hosts.append(self.asked.credentials.host)  # may be the file's
         self.delivery.deliver(report, self.texts.get("report-path", "").strip())
         failure = report.failure
         return ExitCode.OK if failure is None else exit_code(FailureReason(failure.reason))
@@ -287,7 +289,7 @@ def _notifier(texts: Mapping[str, str], environ: Mapping[str, str], run_url: str
         notifications(texts),
         run_url,
         under_review=revision(environ).under_review,
-        hosts=(texts.get("databricks-host", ""), environ.get("DATABRICKS_HOST", "")),
+        hosts=[texts.get("databricks-host", ""), environ.get("DATABRICKS_HOST", "")],
         now_s=lambda: int(time.time()),
         new_id=lambda: secrets.token_hex(16),
     )

@@ -31,13 +31,14 @@ class Notifier:
     """Tells of one run.
 
     `under_review` says that it is about a pull request; `hosts` are addresses of workspaces, which no message
-    holds; `now_s` gives the time in seconds since 1970, `new_id` a name that no other notification has.
+    holds, and may still grow; `now_s` gives the time in seconds since 1970, `new_id` a name that no other
+    notification has.
     """
 
     asked: Notifications
     run_url: str
     under_review: bool
-    hosts: tuple[str, ...]
+    hosts: list[str]
     now_s: Callable[[], int]
     new_id: Callable[[], str]
     send: Send = send
@@ -47,7 +48,7 @@ class Notifier:
         asked = self.asked
         if not is_news(report, asked.wish, under_review=self.under_review):
             return ()
-        told = without_hosts(report, self.hosts)
+        told = without_hosts(report, tuple(self.hosts))
         messages = tuple(self._messages(told))
         failed = self.send(messages) if messages else ()
         return (*failed, _UNSIGNED) if asked.webhook_url and not self._signs else failed

@@ -91,6 +91,27 @@ def test_inputs_that_are_wrong_are_told_as_any_failure(
     assert paths(server) == (set(PATHS.values()) if told else set())
 
 
+def test_the_host_of_the_file_is_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    host = "data.acme-internal.invalid"
+    file = (
+        "version: 1\nenvironments:\n  production:\n    host: https://%s\n    root: /Volumes/a/b/c\n"
+    )
+    (tmp_path / "spark-deploy.yml").write_text(file % host, encoding="utf-8")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi")
+    with serving(ok) as server:
+        for name, value in receivers(server).items():
+            monkeypatch.setenv(f"SPARK_DEPLOY_{name.upper()}", value)
+        # The failure quotes the glob, and so the host without a scheme.
+        assert cli.main(["plan", "--environment", "production", "--wheel", f"{host}/*.whl"]) == 2
+    assert host in "".join(capsys.readouterr())
+    assert len(server.seen) == 3
+    assert not [one for one in server.seen if "acme-internal" in one.body.decode()]
+
+
 @pytest.mark.parametrize("secret", ["", "fifteen letters"])
 def test_nothing_is_sent_unsigned(stage: Stage, secret: str) -> None:
     stage.build("1.5.0")
