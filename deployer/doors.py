@@ -41,9 +41,9 @@ class Origin:
 def _no_releases(_: Settings) -> Releases:
     raise fail(
         FailureReason.INVALID_INPUT,
-        "It is not known whose releases are meant.",
-        detail="That is the repository of the GitHub workflow, and this run is not part of one.",
-        remedy="Run it in a workflow, or set GITHUB_REPOSITORY and GITHUB_TOKEN.",
+        "No release can be reached: the repository or a token for it is not known.",
+        detail="A workflow on GitHub says both; elsewhere they are variables of the environment.",
+        remedy="Leave the input `github-token` to its default, or set GITHUB_REPOSITORY and GITHUB_TOKEN.",
     )
 
 

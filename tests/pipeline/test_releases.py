@@ -242,6 +242,20 @@ def test_a_plan_with_publish_publishes_nothing(stage: Stage, forge: Forge) -> No
     assert forge.github.calls == []
 
 
+def test_auto_publishes_and_deploys_a_tag(stage: Stage, forge: Forge) -> None:
+    stage.publish("1.3.0")
+    job = stage.job(f"{ROOT}/retail_metrics-1.3.0-py3-none-any.whl")
+    stage.build("1.4.0")
+    event = {"ref": "refs/tags/v1.4.0", "after": SHA, "before": "0" * 40, "deleted": False}
+    event_file = stage.folder / "event.json"
+    event_file.write_text(json.dumps(event))
+    named = {"GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": str(event_file)}
+    ended = stage.run("auto", forge.environ(**named), wheel="dist/*.whl", root=ROOT)
+    assert ended.moved == {job}
+    assert forge.names() == ALL
+    assert not forge.only.draft
+
+
 # ── deploy with version ──────────────────────────────────────────────────────────────────────────
 
 
