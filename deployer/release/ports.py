@@ -1,7 +1,7 @@
 """The port: what the story needs of the place where releases are, and the values that cross it.
 
-Owns the Protocol and its exceptions; how GitHub behaves is fact 40. The adapter is `gh.releases`. Whatever a release says comes from others:
-its texts are shown as such, its sizes are bounds and no promises.
+Owns the Protocol and its exceptions; how GitHub behaves is fact 40. The adapter is `gh.releases`. Whatever a
+release says comes from others: its texts are shown as such, its sizes are bounds and no promises.
 """
 
 from __future__ import annotations

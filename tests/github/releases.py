@@ -1,6 +1,6 @@
 """Releases, their files and the tags that they stand on, with GitHub's rules for drafts and immutability.
 
-What real servers were seen to do (fact 40): several drafts of one tag are no error, two published releases are
+What real servers do is fact 40: several drafts of one tag are no error, two published releases are
 (`already_exists`); a second file of a name is one, too; a published immutable release takes no files; a file
 whose upload broke off stays as `starter`; the bytes of a file are at another host, which takes no token.
 """
