@@ -19,8 +19,6 @@ from deployer.errors import DeployError, FailureReason, fail
 from deployer.event.model import Event, Kind
 from deployer.library.versions import parse_tag
 
-_COMMENT = "comment"
-PUBLISH = "publish"
 _USUAL_RELEASES = "production"
 # `v1` and `v1.2` move on with every release; what people pin has all its parts.
 _FULL_VERSION = re.compile(r"v?\d+\.\d+\.\d+.*", re.I | re.S)
@@ -78,6 +76,7 @@ class Decision:
     def told(self) -> str:
         """One line for the beginning of the log."""
         does = "nothing to do" if self.mode is Mode.AUTO else _DOES.get(self.mode, self.mode.value)
+        does = f"publish and {does}" if self.publish else does
         to = f" to `{self.environment}`" if self.environment and self.mode is Mode.DEPLOY else ""
         checks = ", and check the project" if self.checks_too else ""
         more = f" {self.more}" if self.more else ""
@@ -151,10 +150,7 @@ def _workflow_run(event: Event, _given: Given) -> Decision:
         return nothing("the workflow that this one follows is not completed")
     if run.event not in _PROPOSALS:
         return nothing(f"the workflow that this one follows ran on `{run.event}`, for no proposal")
-    if _COMMENT not in set(Mode):
-        return nothing("this version can't comment on what another workflow found")
-    why = "the workflow that this one follows has checked a pull request"
-    return Decision(Mode(_COMMENT), why)
+    return Decision(Mode.COMMENT, "the workflow that this one follows has checked a pull request")
 
 
 # ── What was merged, tagged, released ────────────────────────────────────────────────────────────

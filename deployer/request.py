@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deployer.auto import PUBLISH, Decision, Given, decide, not_on_github
+from deployer.auto import Decision, Given, decide, not_on_github
 from deployer.config.choice import choose
 from deployer.config.environments import Configuration, Entry, place
 from deployer.config.revision import Revision, revision
 from deployer.config.trust import CONNECTION, objections
-from deployer.contract import INPUTS, Mode
+from deployer.contract import Mode
 from deployer.errors import DeployError, FailureReason, Problem, fail, gather, raise_if_any
 from deployer.event.fields import MOST, unusable
 from deployer.event.model import Event
@@ -147,8 +147,8 @@ def _as_decided(given: Mapping[str, str], decision: Decision) -> dict[str, str]:
     decided = {**given, **decision.texts, "mode": decision.mode.value}
     if decision.environment:
         decided["environment"] = decision.environment
-    if decision.publish and any(one.name == PUBLISH for one in INPUTS):
-        decided[PUBLISH] = "true"
+    if decision.publish:
+        decided["publish"] = "true"
     return {name: text for name, text in decided.items() if text.strip()}
 
 

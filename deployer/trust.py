@@ -15,7 +15,6 @@ from deployer.contract import INPUTS, InputType, Mode
 from deployer.errors import FailureReason, Problem
 from deployer.settings import Settings
 
-_COMMENTS = "comment"  # the mode that needs no code of anybody
 _TARGET = "pull_request_target"
 # Every way of Databricks' unified authentication that needs no person beside it (databricks-sdk).
 _VARIABLES = (
@@ -65,7 +64,7 @@ def can_log_in(texts: Mapping[str, str], environ: Mapping[str, str], *, known: b
 
 def objections_to_event(mode: str, environ: Mapping[str, str]) -> Iterator[Problem]:
     """Why a run of `mode` may not be for its event; nothing where it may."""
-    if environ.get("GITHUB_EVENT_NAME") == _TARGET and mode != _COMMENTS:
+    if environ.get("GITHUB_EVENT_NAME") == _TARGET and mode != Mode.COMMENT.value:
         yield Problem(
             FailureReason.UNTRUSTED_CODE,
             f"On `{_TARGET}` this action does nothing but comment.",

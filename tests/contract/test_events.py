@@ -150,6 +150,14 @@ def test_a_run_without_secrets_checks_and_says_who_comments(door: Door, payload:
     assert "`workflow_run`" in step.summary
 
 
+def test_after_the_workflow_of_a_proposal_there_is_a_comment_to_write(door: Door) -> None:
+    """Which needs the report of that workflow: see the tests of conversations."""
+    step = happens(door, "workflow_run", payloads.workflow_run())
+    assert (step.code, step.outputs["failure-reason"]) == (2, "invalid-input")
+    assert "`from-report`" in step.document["failure"]["title"]
+    assert nothing_was_asked(door)
+
+
 def test_a_pull_request_without_credentials_is_checked(door: Door) -> None:
     step = happens(door, "pull_request", payloads.pull_request(), NO_CREDENTIALS)
     assert (step.code, step.document["mode"]) == (0, "check")
@@ -168,7 +176,7 @@ def test_a_version_that_is_tagged_or_released_goes_to_the_release_environment(
     environments = f"version: 1\ndefaults: {{root: {ROOT}}}\n{environments}"
     (door.stage.folder / "spark-deploy.yml").write_text(environments, encoding="utf-8")
     step = happens(door, name, payload, {"GITHUB_API_URL": "http://127.0.0.1:9"})
-    assert first_line(step).startswith("Mode auto: deploy to `live`")
+    assert first_line(step).startswith("Mode auto: publish and deploy to `live`")
     assert step.document["environment"] == "live"
     assert step.document["mode"] == "deploy"
 

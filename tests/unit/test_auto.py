@@ -104,9 +104,8 @@ def test_what_follows_a_workflow_that_is_not_completed_has_nothing_to_say() -> N
     assert does("workflow_run", payloads.workflow_run("requested"))[0] is NOTHING
 
 
-def test_what_follows_the_workflow_of_a_proposal_comments_where_this_version_can() -> None:
-    wanted = Mode("comment") if "comment" in set(Mode) else NOTHING
-    assert does("workflow_run", payloads.workflow_run())[0] is wanted
+def test_what_follows_the_workflow_of_a_proposal_comments() -> None:
+    assert does("workflow_run", payloads.workflow_run())[0] is Mode.COMMENT
 
 
 # ── Branches ─────────────────────────────────────────────────────────────────────────────────────
@@ -380,15 +379,11 @@ def test_only_what_was_pushed_released_or_asked_for_by_hand_changes_a_workspace(
     if isinstance(decision, DeployError):
         return
     if event.kind not in {Kind.PUSH, Kind.RELEASE, Kind.WORKFLOW_DISPATCH}:
-        assert decision.mode in {Mode.CHECK, Mode.PLAN, Mode.STATUS, NOTHING, *_comment()}
+        assert decision.mode in {Mode.CHECK, Mode.PLAN, Mode.STATUS, Mode.COMMENT, NOTHING}
     if event.is_fork and event.kind is Kind.PULL_REQUEST:
         assert decision.mode in {Mode.CHECK, NOTHING}
     if decision.mode is Mode.DEPLOY and event.kind is Kind.PUSH:
         assert not event.deleted
-
-
-def _comment() -> set[Mode]:
-    return {mode for mode in Mode if mode.value == "comment"}
 
 
 @given(FILES)

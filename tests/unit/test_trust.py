@@ -121,7 +121,7 @@ def test_outside_of_proposals_nothing_is_refused(environ: dict[str, str], mode: 
     assert found({**environ, **TOKEN, **ID_TOKEN}, mode=mode, databricks_token="x") == ()
 
 
-@pytest.mark.parametrize("mode", [mode.value for mode in Mode if mode.value != "comment"])
+@pytest.mark.parametrize("mode", [mode.value for mode in Mode if mode is not Mode.COMMENT])
 def test_pull_request_target_is_refused_whatever_is_held(mode: str) -> None:
     (problem,) = objections_to_event(mode, {"GITHUB_EVENT_NAME": "pull_request_target"})
     assert problem.reason is FailureReason.UNTRUSTED_CODE
