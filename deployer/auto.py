@@ -20,6 +20,7 @@ from deployer.event.model import Event, Kind
 from deployer.library.versions import parse_tag
 
 _USUAL_RELEASES = "production"
+_PUBLISHED = "published"  # comes for drafts, too, that became public (facts, "Contract facts" 26)
 # `v1` and `v1.2` move on with every release; what people pin has all its parts.
 _FULL_VERSION = re.compile(r"v?\d+\.\d+\.\d+.*", re.I | re.S)
 # What a form never says: secrets, where they go, what would let strangers' code have them, and what is
@@ -197,7 +198,7 @@ def _tag(event: Event, given: Given) -> Decision:
 def _release(event: Event, given: Given) -> Decision:
     released = event.release
     called = f"the release `{event.tag}`"
-    if released is None or released.draft or event.action != "published":
+    if released is None or released.draft or event.action != _PUBLISHED:
         what = "is a draft" if released and released.draft else f"was {_said(event.action)}"
         return nothing(f"{called} {what}, and only what is published is deployed")
     if not is_version(event.tag):
