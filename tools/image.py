@@ -36,7 +36,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ROOT = "/Volumes/main/libraries/released"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spark-deploy" / "image"
 IMAGE = "localhost/spark-deploy"
-_GIVEN_BASE = "localhost/spark-deploy-base:given"
+GIVEN_BASE = "localhost/spark-deploy-base:given"
 STARTS = 7  # containers whose start is timed
 RUNNERS_USER = 1001  # whose checkout it is on GitHub's machines
 ENDS_S = 60
@@ -174,8 +174,8 @@ def _base(engine: Engine, given: str) -> str:
     if given:  # a release: nothing may take its place
         if not engine.pull(given):
             raise NoBase(f"No registry gives {given}.")
-        engine.do("tag", given, _GIVEN_BASE)  # not every engine saves an image by its digest
-        return _GIVEN_BASE
+        engine.do("tag", given, GIVEN_BASE)  # not every engine saves an image by its digest
+        return GIVEN_BASE
     dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
     [official] = re.findall(r"^ARG BASE=(\S+)$", dockerfile, re.M)
     if engine.pull(f"docker.io/library/{official}"):

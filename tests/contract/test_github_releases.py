@@ -7,12 +7,14 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deployer.errors import DeployError, FailureReason
 from deployer.forge import Denied, ForgeError, NotFound, Rejected, Unavailable
@@ -340,6 +342,57 @@ def test_two_libraries_of_one_tag_have_their_sums_side_by_side(github: GitHub) -
     publish(github, other)
     assert names(only(github)) == ALL | {name, f"{sums.NAME}.{name}"}
     assert publish(github, other).attached == publish(github).attached == ()
+
+
+TROUBLE = st.lists(
+    st.tuples(
+        st.sampled_from(["reset", "500", "limit", "404", "403"]),
+        st.sampled_from(["GET", "POST", "PATCH", "DELETE"]),
+        st.booleans(),
+        st.integers(1, 5),
+    ),
+    max_size=4,
+)
+
+
+def _trouble(kind: str, method: str, applied: bool, times: int) -> Fault:
+    more: dict[str, Any] = {"method": method, "applied": applied, "times": times}
+    if kind == "reset":
+        return Fault.reset(**more)
+    return Fault.secondary_limit(1, **more) if kind == "limit" else Fault.status(int(kind), **more)
+
+
+@given(troubles=st.lists(TROUBLE, min_size=1, max_size=3), other=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_whatever_goes_wrong_nothing_incomplete_is_public_and_a_re_run_finishes(
+    troubles: list[list[tuple[str, str, bool, int]]], other: bool
+) -> None:
+    with GitHub() as github:
+        there(github).tags["v1.4.0"] = SHA
+        for run in troubles:
+            github.faults.waiting = [_trouble(*one) for one in run]
+            with suppress(ForgeError, DeployError):
+                publish(github)
+            for one in there(github).all.values():
+                assert one.draft or names(one) == ALL
+        github.faults.waiting = []
+        if other:
+            try:
+                publish(github, order(b"other bytes"))
+            except DeployError:
+                assert any(names(one) for one in there(github).all.values())
+            else:
+                return  # nothing of ours was there yet, and theirs is the release now
+        publish(github)
+        (public,) = (one for one in there(github).all.values() if not one.draft)
+        assert {one.name: one.content for one in public.assets.values()} == {
+            file.name: _bytes(file) for file in (*order().files, order().sums)
+        }
+
+
+def _bytes(file: Attachment) -> bytes:
+    with file.opened() as content:
+        return content.read()
 
 
 # ── Several runs at once ─────────────────────────────────────────────────────────────────────────

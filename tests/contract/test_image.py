@@ -141,6 +141,26 @@ def test_a_build_that_fails_is_a_failure(
     assert "no space left" in capsys.readouterr().err
 
 
+def test_a_base_that_is_given_is_the_base_and_nothing_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    program = (
+        "import sys; open(sys.argv[1], 'a').write(' '.join(sys.argv[2:]) + chr(10)); "
+        "sys.exit(sys.argv[2] == 'pull' and 'missing' in sys.argv[3] or sys.argv[2] == 'build')"
+    )
+    engine = engines.Engine("docker", (sys.executable, "-c", program, str(log)))
+    monkeypatch.setattr(image, "CACHE", tmp_path)
+    monkeypatch.setattr(image, "candidates", lambda _: [engine])
+    pinned = f"docker.io/library/python:3.12-slim-bookworm@sha256:{'0' * 64}"
+    assert image.main(["--base", pinned]) == 1  # this engine can't build
+    calls = log.read_text()
+    assert f"pull {pinned}\ntag {pinned} {image.GIVEN_BASE}\n" in calls
+    assert f"BASE={image.GIVEN_BASE}" in calls
+    assert image.main(["--base", "missing"]) == 2
+    assert "No registry gives missing" in capsys.readouterr().err
+
+
 def test_the_last_of_a_chain_of_processes_is_found() -> None:
     innermost = "import time; print('ready', flush=True); time.sleep(60)"
     middle = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {innermost!r}])"
