@@ -14,9 +14,9 @@ from deployer.context import RunContext
 from deployer.conversation.ports import Comments
 from deployer.conversation.sticky import Style
 from deployer.conversation.telling import Speaker
-from deployer.deployment.ports import Interrupted
 from deployer.errors import DeployError
 from deployer.event.model import Event
+from deployer.forge import Unavailable
 from deployer.redaction import Redactor
 from deployer.request import event_of
 from deployer.settings import conversation
@@ -40,7 +40,7 @@ def speaker_of(
 
     def pause(seconds: float) -> None:
         if stop.wait(seconds):
-            raise Interrupted
+            raise Unavailable("the run was asked to stop")
 
     def connected() -> Comments:
         # Only who comments waits for the import of PyGithub.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -209,6 +210,19 @@ def test_a_duplicate_that_can_not_be_folded_is_none_any_more(scene: Scene) -> No
     assert posting.became is Became.UNCHANGED
     scene.github.faults.waiting.clear()
     assert scene.post() == replace(posting, left="")
+
+
+@pytest.mark.parametrize("style", [Style.UPDATE, Style.RECREATE])
+def test_however_many_runs_write_at_once_one_comment_is_left(scene: Scene, style: Style) -> None:
+    """Four threads with a connection each; what a look heals at the latest is healed by the next run."""
+    wanted = [replace(PLAN, digest=str(number) * 64, style=style) for number in range(1, 5)]
+    with ThreadPoolExecutor(len(wanted)) as runs:
+        done = list(runs.map(scene.post, wanted))
+    assert all(one.became in {Became.CREATED, Became.EDITED} for one in done)
+    current = [one for one in scene.all if "key=" in one.body.partition("\n")[0]]
+    assert len(current) == 1
+    assert not current[0].minimized
+    assert all(one.minimized for one in scene.all if one is not current[0])
 
 
 # ── GitHub says no ───────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import pytest
 import requests
 from github import Auth, Github, GithubException
 
+from deployer.gh.api import Addresses, Api
+from deployer.gh.comments import GitHubComments
+from deployer.gh.patience import Patience
 from tests.github import Fault, GitHub
 from tests.github.emulate import running
 
@@ -139,6 +142,21 @@ def test_a_pull_request_says_where_its_head_is(played: Played) -> None:
 
 def test_who_a_users_token_is(played: Played) -> None:
     assert played.client().get_user().login == "octocat"
+
+
+def test_our_adapter_reads_and_writes_comments_and_finds_the_pull_request(played: Played) -> None:
+    addresses = Addresses(played.api_url, f"{played.api_url}/graphql")
+    api = Api(addresses, played.token, Patience(lambda seconds: None, lambda: 0.0))
+    comments = GitHubComments(api, played.repository)
+    first = comments.create(played.number, "first")
+    assert comments.edit(first, "second").body == "second"
+    for number in range(101):
+        comments.create(played.number, f"comment {number}")
+    found = list(comments.of(played.number))
+    assert (len(found), found[0].id, found[0].author) == (102, first.id, "octocat")
+    [proposal] = comments.proposals_from(played.repository, played.branch)
+    assert proposal == replace(comments.proposal(played.number), merge_sha=proposal.merge_sha)
+    assert (proposal.number, proposal.is_open) == (played.number, True)
 
 
 # ── What only ours plays ─────────────────────────────────────────────────────────────────────────

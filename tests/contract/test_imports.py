@@ -112,7 +112,7 @@ ROOMS: dict[str, frozenset[str]] = {
         {"checks", "context", "draft", "narrator", "ownership", "report", "settings"}
     ),
     "connections": frozenset(
-        {"context", "conversation", "deployment", "errors", "event", "gh", "redaction", "request"}
+        {"context", "conversation", "errors", "event", "forge", "gh", "redaction", "request"}
         | {"settings", "stopping"}
     ),
     "delivery": frozenset(
