@@ -65,6 +65,7 @@ class Publishing:
 
     def __post_init__(self) -> None:
         self._attached: list[str] = []
+        self._made: Release | None = None
 
     def to_its_end(self) -> Published:
         """Have the release public, with its files.
@@ -132,12 +133,13 @@ class Publishing:
         GitHub takes several drafts of one tag. So whoever made one looks again, and all runs choose the same.
         """
         found = self.releases.of_tag(self.order.tag)
-        if found:
-            return self.releases.read(_chosen(found).id)
-        made = self.releases.create(self.order.tag, self._text(None))
-        chosen = _chosen((made, *self.releases.of_tag(self.order.tag)))
-        if chosen.id != made.id:
-            self.releases.delete(made)
+        if not found:
+            self._made = self.releases.create(self.order.tag, self._text(None))
+            found = (self._made, *self.releases.of_tag(self.order.tag))
+        chosen = _chosen(found)
+        if self._made is not None and self._made.id != chosen.id:
+            self.releases.delete(self._made)
+            self._made = None
         return self.releases.read(chosen.id)
 
     def _text(self, release: Release | None) -> Text:

@@ -430,7 +430,7 @@ def test_a_release_that_is_published_meanwhile_is_used(github: GitHub) -> None:
     github.before("PATCH", "/releases/", other_run)
     published = publish(github)
     assert published.release.id == 1
-    assert names(there(github).all[1]) == ALL
+    assert names(only(github)) == ALL
 
 
 def test_a_draft_that_is_deleted_meanwhile_is_made_again(github: GitHub) -> None:
