@@ -190,7 +190,7 @@ def _steps(node: object) -> Iterator[dict[str, Any]]:
 
 
 def _examples() -> Iterator[Any]:
-    for name in ("README.md", DOCS):
+    for name in ("README.md", DOCS, "docs/events.md"):
         text = (REPOSITORY / name).read_text(encoding="utf-8")
         for number, (language, content) in enumerate(FENCED.findall(text), start=1):
             if language == "yaml":
