@@ -115,6 +115,7 @@ jobs:
     permissions:
       contents: read # to check out spark-deploy.yml
       id-token: write # tells the workspace which job this is, so that no secret is stored
+      pull-requests: write # to write the comment with the plan
     steps:
       - uses: actions/checkout@v6
         with:
@@ -167,8 +168,8 @@ def next_steps(seen: Seen, *, fresh: bool) -> tuple[str, str, str]:
         f"{first} Try it with `spark-deploy plan`, which changes nothing.",
         "Give the repository the variables DATABRICKS_HOST (as in spark-deploy.yml) and "
         "DATABRICKS_CLIENT_ID, and the service principal behind it a federation policy for this repository.",
-        "Replace OWNER and COMMIT in both files, commit them, and open a pull request: its plan is in the "
-        "job summary.",
+        "Replace OWNER and COMMIT in both files, commit them, and open a pull request: its plan is in a "
+        "comment, and in the job summary.",
     )
 
 

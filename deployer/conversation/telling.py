@@ -20,6 +20,7 @@ from deployer.report.model import Report
 
 _SHORT = 8_000  # bytes, for the case that GitHub takes less than it says
 _PROPOSALS = frozenset({Kind.PULL_REQUEST, Kind.PULL_REQUEST_TARGET})
+_WRITING = "=write"  # in what GitHub would accept: something was found, and could not be changed
 PERMISSION = """\
 The token may not do that. Give the job the permission, beside those that it has:
 
@@ -75,6 +76,11 @@ class Speaker:
             if planned:
                 return self._plan(comments, event, report)
             return self._deployment(comments, event, report)
+        except Denied as error:
+            # Who never let a plan comment need not let a deployment look for the comment.
+            if deployed and _WRITING not in error.accepted:
+                return Told(line=f"No comment: {error}. {PERMISSION}")
+            return Told(warning=why_not(error))
         except ForgeError as error:
             return Told(warning=why_not(error))
 

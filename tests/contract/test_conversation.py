@@ -260,6 +260,19 @@ def test_nothing_that_github_answers_changes_how_a_run_ends(
     assert "error" not in {one.name for one in step.runner.commands}
 
 
+def test_a_deployment_that_may_not_look_for_a_comment_says_so_in_the_log_only(
+    one_home: Home,
+) -> None:
+    one_home.plan()
+    blind = one_home.github.token(permissions={"contents": "read"})
+    step = one_home.merge_and_deploy(token=blind)
+    assert (step.code, warnings_of(step)) == (0, [])
+    assert "pull-requests: write" in step.stdout
+    one_home.repository.private = False  # anybody may look now
+    [warning] = warnings_of(one_home.merge_and_deploy(token=blind))
+    assert "GitHub accepts: issues=write; pull_requests=write." in warning
+
+
 def test_titles_and_branches_with_commands_and_markdown_do_nothing(one_home: Home) -> None:
     one_home.pull.branch = BRANCH
     one_home.pull.title = "`x` @octocat ::error::y"
@@ -273,7 +286,7 @@ def test_titles_and_branches_with_commands_and_markdown_do_nothing(one_home: Hom
 
 def test_the_token_is_written_nowhere(one_home: Home) -> None:
     token = one_home.github.token()
-    step = one_home.plan(token=token)
+    step = one_home.plan(token=token, log_level="debug")
     masked = f"::add-mask::{token}"
     shown = (step.stdout + step.stderr).replace(masked, "")
     assert masked in step.stdout
@@ -311,6 +324,15 @@ def test_auto_does_so_by_itself(one_home: Home) -> None:
     one_home.leave(reports.checks_of_a_fork())
     assert one_home.tell(mode="auto").code == 0
     assert len(one_home.github.comments_of(pull, one_home.repository)) == 1
+
+
+def test_it_may_follow_a_pull_request_target_as_well(one_home: Home) -> None:
+    one_home.leave(reports.checks_of_a_fork())
+    step = one_home.run(
+        "pull_request_target", pull_request(head=FORK), mode="comment", from_report="report"
+    )
+    assert step.code == 0
+    assert len(one_home.comments) == 1
 
 
 def test_a_claim_never_replaces_what_our_own_run_said(one_home: Home) -> None:

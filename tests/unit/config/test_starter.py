@@ -80,9 +80,9 @@ def test_the_workflow_has_least_permissions_and_no_secret() -> None:
     found = workflow(Seen())
     assert found["permissions"] == {}
     assert found["jobs"]["build"]["permissions"] == {"contents": "read"}
-    for name in ("plan", "deploy"):
-        rights = {"contents": "read", "id-token": "write"}
-        assert found["jobs"][name]["permissions"] == rights
+    rights = {"contents": "read", "id-token": "write"}
+    assert found["jobs"]["deploy"]["permissions"] == rights
+    assert found["jobs"]["plan"]["permissions"] == rights | {"pull-requests": "write"}
     assert "secrets." not in text
 
 
