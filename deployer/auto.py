@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deployer.config.choice import fitting_environments
+from deployer.config.choice import fitting_environments, release_environment, takes_releases
 from deployer.config.environments import Configuration, Environment
 from deployer.config.trust import CONNECTION
 from deployer.contract import INPUTS, InputType, Mode
@@ -19,14 +19,13 @@ from deployer.errors import DeployError, FailureReason, fail
 from deployer.event.model import Event, Kind
 from deployer.library.versions import parse_tag
 
-_USUAL_RELEASES = "production"
 _PUBLISHED = "published"  # comes for drafts, too, that became public (facts, "Contract facts" 26)
 # `v1` and `v1.2` move on with every release; what people pin has all its parts.
 _FULL_VERSION = re.compile(r"v?\d+\.\d+\.\d+.*", re.I | re.S)
 # What a form never says: secrets, where they go, what would let strangers' code have them, and what is
 # known before the form is read.
 _NEVER_BY_FORM = frozenset(
-    {*CONNECTION, "trust-project", "host-paths", "log-level", "notify", "report-path"}
+    {*CONNECTION, "trust-project", "host-paths", "config", "log-level", "notify", "report-path"}
 )
 _PROPOSALS = frozenset({"pull_request", "pull_request_target"})
 _DOES = {
@@ -182,9 +181,9 @@ def _push(event: Event, given: Given) -> Decision:
 
 def _first(environments: Sequence[Environment]) -> str:
     """The first environment of the file; where there are others, not the one of releases."""
-    release = {one.name for one in environments if one.releases} or {_USUAL_RELEASES}
-    others = [one.name for one in environments if one.name not in release]
-    return next(iter((*others, *(one.name for one in environments))), "")
+    released = takes_releases(environments)
+    others = [one for one in environments if one not in released]
+    return next((one.name for one in (*others, *environments)), "")
 
 
 def _tag(event: Event, given: Given) -> Decision:
@@ -203,14 +202,22 @@ def _release(event: Event, given: Given) -> Decision:
         return nothing(f"{called} {what}, and only what is published is deployed")
     if not is_version(event.tag):
         return nothing(f"{called} has a tag that is no full version, such as `v1.4.2`")
-    name = release_environment(given)
+    name = _releases_go_to(given)
     if released.prerelease and not _allows_prereleases(given, name):
         return nothing(f"{called} is a pre-release, and `allow-prereleases` is not set")
     return _to_releases(f"{called} was published", given)
 
 
 def _to_releases(why: str, given: Given) -> Decision:
-    return Decision(Mode.DEPLOY, why, environment=release_environment(given), publish=True)
+    return Decision(Mode.DEPLOY, why, environment=_releases_go_to(given), publish=True)
+
+
+def _releases_go_to(given: Given) -> str:
+    """The environment of releases; empty without a file. Raises DeployError(invalid-input)."""
+    named = given.texts.get("environment", "").strip()
+    if named or given.configuration is None:
+        return named
+    return release_environment(given.configuration).name
 
 
 def is_version(tag: str) -> bool:
@@ -222,32 +229,6 @@ def is_version(tag: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def release_environment(given: Given) -> str:
-    """Where releases go: as asked, the one with `releases`, the one called `production`, the only one.
-
-    Empty without a file. Raises DeployError(invalid-input) where none of that is said.
-    """
-    named = given.texts.get("environment", "").strip()
-    if named or given.configuration is None:
-        return named
-    environments = given.configuration.environments
-    for wanted in (
-        [one.name for one in environments if one.releases],
-        [one.name for one in environments if one.name == _USUAL_RELEASES],
-        [one.name for one in environments],
-    ):
-        if len(wanted) == 1:
-            return wanted[0]
-    names = ", ".join(f"`{one.name}`" for one in environments)
-    raise fail(
-        FailureReason.INVALID_INPUT,
-        f"It is not known which environment of {given.configuration.file} releases go to.",
-        detail=f"It has {names}; none has `releases: true`, and none is called `{_USUAL_RELEASES}`.",
-        remedy="Say it there:\n\n```yaml\n"
-        f"environments:\n  {environments[-1].name}:\n    releases: true\n```",
-    )
 
 
 def _allows_prereleases(given: Given, name: str) -> bool:

@@ -1,7 +1,8 @@
 """Which environment a run is for.
 
-Owns the order: the one that is named, else the one whose branches fit, else the only one. A guess is never
-made: where nothing decides, the run asks. Must not know what an environment holds.
+Owns the order: the one that is named, else the one whose branches fit, else the only one; and which one
+releases go to. A guess is never made: where nothing decides, the run asks. Must not know what an environment
+holds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from deployer.config.revision import Revision
 from deployer.errors import DeployError, FailureReason, fail
 from deployer.settings import did_you_mean
 
+_USUAL_RELEASES = "production"
 _SIGN = re.compile(r"\*\*|.", re.S)
 
 
@@ -55,6 +57,33 @@ def fitting_environments(
     exact = tuple(one for one in environments if branch in one.branches)
     return exact or tuple(
         one for one in environments if any(fits(pattern, branch) for pattern in one.branches)
+    )
+
+
+def takes_releases(environments: Sequence[Environment]) -> tuple[Environment, ...]:
+    """The environment with `releases: true`, else the one with the usual name, if there is one."""
+    said = tuple(one for one in environments if one.releases)
+    return said or tuple(one for one in environments if one.name == _USUAL_RELEASES)
+
+
+def release_environment(configuration: Configuration) -> Environment:
+    """The environment that releases go to: the one that takes them, else the only one.
+
+    Raises:
+        DeployError: invalid-input, when neither is there.
+    """
+    environments = configuration.environments
+    if found := takes_releases(environments):
+        return found[0]
+    if len(environments) == 1:
+        return environments[0]
+    names = _listed(one.name for one in environments)
+    raise fail(
+        FailureReason.INVALID_INPUT,
+        f"It is not known which environment of {configuration.file} releases go to.",
+        detail=f"It has {names}; none has `releases: true`, and none is called `{_USUAL_RELEASES}`.",
+        remedy="Say it there:\n\n```yaml\n"
+        f"environments:\n  {environments[-1].name}:\n    releases: true\n```",
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.auto import Decision, Given, decide, is_version, release_environment
+from deployer.auto import Decision, Given, decide, is_version
+from deployer.config.choice import release_environment
 from deployer.config.environments import Configuration, Entry, Environment
 from deployer.contract import INPUTS, InputType, Mode
 from deployer.errors import DeployError, FailureReason
@@ -298,7 +299,14 @@ def test_what_the_step_says_counts_more_than_the_form() -> None:
     "name",
     [
         *(one.name for one in INPUTS if one.type is InputType.SECRET),
-        *("databricks-host", "databricks-client-id", "auth-type", "host-paths", "trust-project"),
+        *(
+            "databricks-host",
+            "databricks-client-id",
+            "auth-type",
+            "host-paths",
+            "trust-project",
+            "config",
+        ),
     ],
 )
 def test_a_form_gives_no_secret_and_does_not_say_where_credentials_go(name: str) -> None:
@@ -386,10 +394,16 @@ def test_only_what_was_pushed_released_or_asked_for_by_hand_changes_a_workspace(
         assert not event.deleted
 
 
-@given(FILES)
-def test_the_release_environment_is_one_of_the_file(configuration: Configuration | None) -> None:
-    try:
-        name = release_environment(Given({}, configuration, can_log_in=True))
-    except DeployError:
-        return
-    assert name in {one.name for one in configuration.environments} if configuration else name == ""
+@given(st.lists(st.sampled_from(["dev", "production", "live"]), min_size=1, unique=True), st.data())
+def test_the_release_environment_is_the_one_that_says_so_or_has_the_name_or_is_alone(
+    names: list[str], data: st.DataObject
+) -> None:
+    says = data.draw(st.none() | st.sampled_from(names))
+    found = file_of(*(Environment(name, (), {}, releases=name == says) for name in names))
+    wanted = says or ("production" if "production" in names else "")
+    wanted = wanted or (names[0] if len(names) == 1 else "")
+    if wanted:
+        assert release_environment(found).name == wanted
+    else:
+        with pytest.raises(DeployError, match="It is not known which environment"):
+            release_environment(found)
