@@ -316,8 +316,10 @@ def _tag(call: Call) -> Json:
     api = f"{call.base}/repos/{call.repository.full_name}/git"
     commit = there.annotated[sha]
     return {
-        "tag": "",
+        "tag": next(name for name, one in there.tags.items() if one == sha),
         "sha": sha,
+        "node_id": f"TAG_{sha[:7]}",
+        "tagger": {"name": "x", "email": "x@example.com", "date": "2026-11-28T12:00:00Z"},
         "message": "",
         "url": f"{api}/tags/{sha}",
         "object": {"type": "commit", "sha": commit, "url": f"{api}/commits/{commit}"},
