@@ -93,7 +93,7 @@ def to_comment(report: Report, around: Around | None = None, budget: int = LIMIT
 def _sections(report: Report, host: str, around: Around, *, references: bool) -> Iterator[Section]:
     claim = _CLAIM if around.claimed else ""
     head = f"## {_headline(report)}\n\n{claim}{_became(report, around)}"
-    yield Section(f"{head}{_reach(report)}")
+    yield Section(f"{head}{_reach(report, around)}")
     yield from failure(report)
     yield from left(report)
     yield from _warnings(report)
@@ -151,10 +151,12 @@ def _became(report: Report, around: Around) -> str:
 # ── Whom it reaches ──────────────────────────────────────────────────────────────────────────────
 
 
-def _reach(report: Report) -> str:
-    """The blast radius in one paragraph: jobs, owners, and what starts by itself."""
+def _reach(report: Report, around: Around) -> str:
+    """The blast radius in one paragraph: where, jobs, owners, and what starts by itself."""
     rewires = view.moved(report)
     parts = []
+    if report.environment.strip() and not around.after_merge:
+        parts.append(f"In {code(shortened(report.environment))}")
     if rewires:
         parts.append(f"**{view.counted(len(rewires), 'job')}** {view.moving(report)}")
         owners = {one.owner for one in rewires if one.owner.strip()}

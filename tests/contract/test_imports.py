@@ -333,5 +333,10 @@ def test_the_yaml_reader_is_imported_only_by_who_has_a_file() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
+def test_pygithub_is_imported_only_by_who_asks_github() -> None:
+    code = "import sys, deployer.main; sys.exit('github' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
+
+
 def _as_module(function: ast.FunctionDef) -> ast.Module:
     return ast.Module(body=list(function.body), type_ignores=[])
