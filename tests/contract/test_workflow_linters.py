@@ -44,6 +44,11 @@ def test_zizmor_finds_nothing_in_the_recipes() -> None:
     assert said.returncode == 0, said.stdout
 
 
+def test_zizmor_finds_nothing_in_our_own_workflows() -> None:
+    said = zizmor(OWN)
+    assert said.returncode == 0, said.stdout
+
+
 def test_the_recipes_keep_to_githubs_schema() -> None:
     said = schema("github-workflows", [*RECIPES, *OWN])
     assert said.returncode == 0, said.stdout
