@@ -27,6 +27,8 @@ _OCTETS = "application/octet-stream"
 _PAGE = 100  # the most that GitHub gives
 _PAGES = 60  # 6,000 entries; an issue can have 2,500 comments
 _SERVER_ERROR = 500
+# What PyGithub raises on answers that GitHub never gives: no JSON, errors that are no objects, another host.
+_ODD = (ValueError, TypeError, AttributeError, LookupError, AssertionError, RuntimeError)
 _NEXT = re.compile(r'<([^<>]{1,2000})>;\s*rel="next"')
 _LONGEST_MESSAGE = 300
 
@@ -182,7 +184,7 @@ class Api:
                 return once()
             except GithubException as error:
                 no = _no(error)
-            except (requests.RequestException, ValueError) as error:
+            except (requests.RequestException, *_ODD) as error:
                 no = No(0, {}, _cause(error))
             lost = no.status == 0 or no.status >= _SERVER_ERROR
             if lost and not repeatable:
@@ -259,7 +261,7 @@ def _of_graphql(errors: object) -> ForgeError:
 
 def _told(no: No) -> str:
     if no.status == 0:
-        return f"GitHub could not be reached ({no.message})"
+        return f"GitHub could not be reached, or not be understood ({no.message})"
     said = f": {no.message[:_LONGEST_MESSAGE]}" if no.message else ""
     return f"GitHub answered {no.status}{said}"
 
