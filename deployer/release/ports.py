@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from deployer.errors import DeployError, FailureReason, fail
-from deployer.forge import Denied, ForgeError
+from deployer.forge import Denied, ForgeError, NotFound
 
 LARGEST = 2 * 1024**3 - 1
 """Bytes that one file of a release may have (GitHub, "About releases": under 2 GiB)."""
@@ -144,6 +144,13 @@ def release_error(error: ForgeError, repository: str) -> DeployError:
             f"The token may not do this with the releases of {repository}.",
             detail=f"{error}.{accepts}",
             remedy=f"Give the job the right, in its workflow:\n\n{WRITE}",
+        )
+    if isinstance(error, NotFound):  # GitHub's answer also where a token may not look
+        return fail(
+            FailureReason.PERMISSION_DENIED,
+            f"The releases of {repository} can't be seen.",
+            detail=f"There is no such repository, or the token may not read it. {error}.",
+            remedy=f"Give the job the right, in its workflow:\n\n{WRITE.replace('write', 'read')}",
         )
     return fail(
         FailureReason.RELEASE_UNAVAILABLE,

@@ -193,6 +193,16 @@ def test_a_run_that_is_to_stop_leaves_a_draft_and_says_so(stage: Stage, forge: F
     assert forge.names() == ALL
 
 
+def test_a_repository_that_the_token_may_not_see_is_told_as_that(
+    stage: Stage, forge: Forge
+) -> None:
+    environ = forge.environ(GITHUB_REPOSITORY="octo/secret")
+    ended = stage.run("deploy", environ, root=ROOT, version="1.4.0")
+    assert reason(ended) == "permission-denied"
+    assert "octo/secret" in ended.document["failure"]["title"]
+    assert "contents: read" in ended.document["failure"]["remedy"]
+
+
 # ── deploy with publish ──────────────────────────────────────────────────────────────────────────
 
 
