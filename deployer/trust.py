@@ -177,14 +177,24 @@ _SECOND_WORKFLOW = f"""\
 ```yaml
 on:
   workflow_run:
-    workflows: [name of the workflow for pull requests]
+    workflows: [Pull request] # the name of the workflow for pull requests
     types: [completed]
-permissions:
-  actions: read
-  pull-requests: write
+permissions: {{}}
 jobs:
   comment:
     runs-on: ubuntu-latest
+    permissions:
+      actions: read
+      pull-requests: write
     steps:
+      - uses: actions/download-artifact@v6
+        with:
+          name: spark-deploy-report # which the other workflow uploaded: its output `report-path`
+          path: report
+          run-id: ${{{{ github.event.workflow_run.id }}}}
+          github-token: ${{{{ github.token }}}}
       - uses: {_OURS}
+        with:
+          mode: comment
+          from-report: report/report.json
 ```"""

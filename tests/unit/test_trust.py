@@ -148,6 +148,26 @@ def test_the_message_shows_a_workflow_that_splits_the_job() -> None:
     assert opt_in == {"with": {"trust-project": True}}
 
 
+def test_what_the_messages_show_to_paste_is_understood() -> None:
+    (build,) = found({**GITHUB, **TOKEN}, mode="plan")
+    (event,) = objections_to_event("plan", {"GITHUB_EVENT_NAME": "pull_request_target"})
+    shown = [yaml.safe_load(part) for one in (build, event) for part in _yaml_in(one.remedy)]
+    steps = [
+        step["with"]
+        for workflow in shown
+        for job in workflow.get("jobs", {}).values()
+        for step in job["steps"]
+        if step["uses"].startswith("OWNER/")
+    ]
+    assert [parse({**ENOUGH, **step}).mode for step in steps] == [
+        Mode.CHECK,
+        Mode.PLAN,
+        Mode.COMMENT,
+    ]
+    assert "id-token" not in str(shown[-1])
+    assert "checkout" not in str(shown[-1])
+
+
 @pytest.mark.parametrize("proposal", [GITLAB, JENKINS], ids=["gitlab", "jenkins"])
 def test_elsewhere_the_message_shows_commands(proposal: dict[str, str]) -> None:
     (problem,) = found({**proposal, **TOKEN}, mode="plan")
