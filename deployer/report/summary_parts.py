@@ -274,6 +274,7 @@ def about(report: Report, report_path: str) -> str:
         ("Plan digest", plan.digest if plan else ""),
         ("Deployment", deployment.id if deployment else ""),
         ("As", user),
+        ("Comment", report.comment_url),
         ("Full report", report_path),
     )
     lines = [f"- {name}: {code(shortened(value, 500))}\n" for name, value in facts if value]

@@ -29,26 +29,10 @@ CALLS: Mapping[str, Callable[[GitHubComments], Any]] = {
     "proposals-of": lambda one: one.proposals_of("a" * 40),
 }
 EACH_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-KEYS = [
-    "id",
-    "number",
-    "user",
-    "body",
-    "head",
-    "repo",
-    "state",
-    "login",
-    "data",
-    "viewer",
-    "errors",
-    "message",
-    "type",
-    "full_name",
-    "merged_at",
-    "html_url",
-    "node_id",
-    "ref",
-]
+KEYS = (
+    "id", "number", "user", "body", "head", "repo", "state", "login", "data", "viewer", "errors",
+    "message", "type", "full_name", "merged_at", "html_url", "node_id", "ref",
+)  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: (

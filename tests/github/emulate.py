@@ -47,10 +47,12 @@ def installed(folder: Path) -> Path:
         pytest.skip("npm is not installed")
     if not (folder / "node_modules" / "emulate" / "dist" / "index.js").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *_PACKAGES]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode:
-            pytest.skip(f"npm can't install {' '.join(_PACKAGES)}: {done.stderr[-200:]}")
+        command = ["npm", "install", "--no-audit", "--no-fund", "--fetch-retries=1"]
+        command += ["--fetch-timeout=30000", "--prefix", str(folder), *_PACKAGES]
+        try:
+            subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            pytest.skip(f"npm can't install {' '.join(_PACKAGES)}: {error}")
     return folder
 
 
