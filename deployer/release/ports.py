@@ -18,6 +18,7 @@ LARGEST = 2 * 1024**3 - 1
 """Bytes that one file of a release may have (GitHub, "About releases": under 2 GiB)."""
 WRITE = "permissions:\n  contents: write"
 """What a workflow must grant for a release to be made, as YAML to paste."""
+_READ = "permissions:\n  contents: read # `write` to publish"
 
 
 class Taken(ForgeError):
@@ -150,7 +151,7 @@ def release_error(error: ForgeError, repository: str) -> DeployError:
             FailureReason.PERMISSION_DENIED,
             f"The releases of {repository} can't be seen.",
             detail=f"There is no such repository, or the token may not read it. {error}.",
-            remedy=f"Give the job the right, in its workflow:\n\n{WRITE.replace('write', 'read')}",
+            remedy=f"Give the job the right, in its workflow:\n\n{_READ}",
         )
     return fail(
         FailureReason.RELEASE_UNAVAILABLE,

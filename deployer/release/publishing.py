@@ -83,6 +83,7 @@ class Publishing:
                 Uncertain,
             ) as error:  # others were quicker, or an answer is lost
                 if not tries_left:
+                    self._look()
                     raise Unavailable(
                         f"the release of {self.order.tag} changes all the time"
                     ) from error
@@ -117,6 +118,8 @@ class Publishing:
         commits = self.releases.commits_of(self.order.tag)
         if self.order.sha in commits:
             return
+        if not commits:
+            self._look()
         tag = self.order.tag
         moved = f"points to {min(commits)[:12]}, and" if commits else "is gone, and"
         raise conflict(
@@ -124,6 +127,10 @@ class Publishing:
             "The tag was moved or deleted since this run began; its file may be another one now.",
             "Run the workflow again for the tag as it is, or tag this commit with a new version.",
         )
+
+    def _look(self) -> None:
+        """Raises NotFound where the repository itself can't be seen: then a missing tag says nothing."""
+        next(iter(self.releases.published()), None)
 
     # ── The release ──────────────────────────────────────────────────────────────────────────────
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from deployer.gh.patience import Patience
+from deployer.release import publishing
 from tests.github import Fault, GitHub
 from tests.github.releases import Asset, Release, Releases, releases_of
 from tests.pipeline.stage import ROOT, Ended, Stage
@@ -194,13 +195,18 @@ def test_a_run_that_is_to_stop_leaves_a_draft_and_says_so(stage: Stage, forge: F
 
 
 def test_a_repository_that_the_token_may_not_see_is_told_as_that(
-    stage: Stage, forge: Forge
+    stage: Stage, forge: Forge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(publishing, "_PAUSE_S", 0.0)
+    stage.build("1.4.0")
     environ = forge.environ(GITHUB_REPOSITORY="octo/secret")
-    ended = stage.run("deploy", environ, root=ROOT, version="1.4.0")
-    assert reason(ended) == "permission-denied"
-    assert "octo/secret" in ended.document["failure"]["title"]
-    assert "contents: read" in ended.document["failure"]["remedy"]
+    for ended in (
+        stage.run("deploy", environ, root=ROOT, version="1.4.0"),
+        stage.run("publish", environ, wheel="dist/*.whl"),
+    ):
+        assert reason(ended) == "permission-denied"
+        assert "octo/secret" in ended.document["failure"]["title"]
+        assert "contents: read" in ended.document["failure"]["remedy"]
 
 
 # ── deploy with publish ──────────────────────────────────────────────────────────────────────────
