@@ -220,7 +220,7 @@ def test_other_services_use_modes_and_options_that_there_are(name: str) -> None:
 
 def complaints() -> list[tuple[str, str, str, str]]:
     rows = re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \| (.+?) \|$", README, re.M)
-    return [tuple(row) for row in rows]  # type: ignore[misc]
+    return [tuple(row) for row in rows]
 
 
 def all_tests() -> set[str]:
