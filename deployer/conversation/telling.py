@@ -63,7 +63,7 @@ class Speaker:
         if self.style is Style.OFF or event is None:
             return Told()
         planned = event.kind in _PROPOSALS and report.mode is Mode.PLAN
-        deployed = event.kind is Kind.PUSH and bool(event.head.branch)
+        deployed = event.kind is Kind.PUSH and bool(event.head.branch and event.head.sha)
         deployed = deployed and report.mode is Mode.DEPLOY
         if not planned and not deployed:
             return Told()

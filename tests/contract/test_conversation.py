@@ -123,6 +123,14 @@ def test_a_plan_is_told_and_after_the_merge_what_became_of_it(home: Home) -> Non
     assert "1 job moved" in comment.body
 
 
+def test_auto_tells_a_plan_and_what_became_of_it_in_one_comment(one_home: Home) -> None:
+    one_home.run("pull_request", pull_request(), mode="auto")
+    one_home.github.world.merge(one_home.repository, one_home.pull, SHA)
+    assert one_home.run("push", push(), mode="auto").outputs["outcome"] == "succeeded"
+    [comment] = one_home.comments
+    assert "Merged, and deployed to the workspace." in comment.body
+
+
 def test_a_deployment_comments_only_where_a_plan_did(one_home: Home) -> None:
     deployed = one_home.merge_and_deploy()
     assert (deployed.code, one_home.comments) == (0, [])

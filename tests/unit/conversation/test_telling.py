@@ -50,9 +50,9 @@ def test_only_plans_of_pull_requests_and_deployments_of_pushes_are_told(
     assert meant or told == Told()
 
 
-def test_a_push_of_a_tag_is_none_of_a_branch() -> None:
-    tagged = Event(Kind.PUSH, head=Side("", SHA, "o/r"), tag="v1.5.0")
-    assert speaker(tagged).tell(report(Mode.DEPLOY)) == Told()
+@pytest.mark.parametrize("head", [Side("", SHA, "o/r"), Side("main", "", "o/r")])
+def test_a_push_of_a_tag_and_one_that_removed_a_branch_merged_nothing(head: Side) -> None:
+    assert speaker(Event(Kind.PUSH, head=head)).tell(report(Mode.DEPLOY)) == Told()
 
 
 @pytest.mark.parametrize("event", [None, PULL])
