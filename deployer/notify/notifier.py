@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deployer.notify.news import is_news, news_of, without_hosts
-from deployer.notify.sender import Message, Send, send
+from deployer.notify.sender import BUDGET_S, Message, Send, send
 from deployer.notify.slack import to_slack
 from deployer.notify.teams import to_teams
 from deployer.notify.webhook import DELIVERY, SIGNATURE, TIMESTAMP, signature, to_body, to_webhook
-from deployer.report.model import Report
+from deployer.report.model import Outcome, Report
 from deployer.settings import Notifications
 
 _JSON = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "spark-deploy"}
+_CANCELLED_S = 4.0  # the runner kills ten seconds after it asked (facts, "Contract facts" 13)
 _SHORTEST_KEY = 16  # characters; what is shorter can be guessed from one message
 _UNSIGNED = (
     "The webhook was not notified: `webhook-secret` is missing or shorter than 16 characters, and nothing "
@@ -50,7 +51,8 @@ class Notifier:
             return ()
         told = without_hosts(report, tuple(self.hosts))
         messages = tuple(self._messages(told))
-        failed = self.send(messages) if messages else ()
+        budget_s = _CANCELLED_S if report.outcome is Outcome.CANCELLED else BUDGET_S
+        failed = self.send(messages, budget_s) if messages else ()
         return (*failed, _UNSIGNED) if asked.webhook_url and not self._signs else failed
 
     @property

@@ -177,4 +177,4 @@ def _seconds(retry_after: str) -> float:
     return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0.0  # noqa: PLR2004
 
 
-Send = Callable[[Sequence[Message]], tuple[str, ...]]
+Send = Callable[[Sequence[Message], float], tuple[str, ...]]

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from deployer.contract import Mode, input_named
 from deployer.notify import slack, teams, webhook
 from deployer.notify.news import is_news, news_of, without_hosts
+from deployer.notify.notifier import Notifier
 from deployer.report.model import Deployment, Outcome, Report
+from deployer.settings import Notifications
 from tests.unit.report import reports
 
 RUN = "https://github.com/acme/metrics/actions/runs/12"
@@ -245,6 +247,22 @@ def test_hostile_names_stay_text() -> None:
         assert "@acme/platform" not in said
         assert "\u202e" not in said
         assert "\x1b" not in said
+
+
+def test_a_run_that_was_cancelled_takes_seconds_only_to_tell() -> None:
+    budgets: list[float] = []
+
+    def keep(_: object, budget_s: float) -> tuple[str, ...]:
+        budgets.append(budget_s)
+        return ()
+
+    asked = Notifications("changes", slack_url="https://hooks.example/x")
+    for report in (DEPLOYED, CANCELLED):
+        Notifier(
+            asked, RUN, under_review=False, hosts=[], now_s=lambda: 0, new_id=str, send=keep
+        ).notify(report)
+    assert budgets[0] == 30
+    assert budgets[1] < 5
 
 
 # ── The signature ────────────────────────────────────────────────────────────────────────────────
