@@ -210,7 +210,7 @@ def _sentences(report: Report) -> Iterator[Section]:
     said = apparate_sentences(report)
     if said:
         lines = "".join(f"- {text(shortened(one, 2000))}\n" for one in said)
-        yield folded("In apparate's words", "", f"{lines}\n", ())
+        yield folded("In apparate's words", "", lines, ())
 
 
 def _references(report: Report) -> Iterator[Section]:

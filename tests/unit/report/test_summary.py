@@ -102,14 +102,14 @@ def test_too_many_jobs_are_cut_after_whole_rows_with_a_count_and_where_the_rest_
     assert summary.count("<details>") == summary.count("</details>")
 
 
-def test_one_job_makes_a_summary_without_folds_but_for_the_references() -> None:
+def test_one_job_makes_a_summary_that_folds_references_and_apparate_s_words_only() -> None:
     summary = to_summary(reports.plan_with_jobs(1, 0))
     assert headings(summary)[0] == "🔍 retail-metrics 1.5.0: 1 job would move, 0 stay"
-    assert summary.count("<details>") == 1
+    assert summary.count("<details>") == 2
 
 
 def test_many_jobs_start_folded() -> None:
-    assert to_summary(reports.plan_with_jobs(100, 0)).count("<details>") == 2
+    assert to_summary(reports.plan_with_jobs(100, 0)).count("<details>") == 3
 
 
 def test_a_plan_says_would_and_a_deployment_says_did() -> None:
