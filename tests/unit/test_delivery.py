@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deployer.context import RunContext
+from deployer.conversation.sticky import Style
+from deployer.conversation.telling import Speaker, Told
 from deployer.delivery import Delivery, Streams
 from deployer.gh.core import Actions, CommandFiles
 from deployer.narrators import TerminalNarrator
@@ -54,6 +56,7 @@ def deliver(
     on_github: bool = True,
     as_json: bool = False,
     stdout: io.StringIO | None = None,
+    speaker: Speaker | None = None,
 ) -> Delivered:
     for name in ("output", "summary"):
         (folder / name).unlink(missing_ok=True)
@@ -69,7 +72,7 @@ def deliver(
     actions = Actions(CommandFiles(context.output_file, context.summary_file), log)
     narrator = TerminalNarrator(stderr, redactor, debug=True)
     streams = Streams(stdout, stderr, json_output=as_json)
-    Delivery(context, streams, actions, redactor, narrator).deliver(report, "")
+    Delivery(context, streams, actions, redactor, narrator, None, speaker).deliver(report, "")
     return Delivered(
         stdout.getvalue(),
         stderr.getvalue(),
@@ -146,6 +149,40 @@ def test_no_report_gives_the_runner_an_order_that_is_not_ours(
     if as_json:
         assert json.loads(told.stdout) == json.loads(told.file)
         assert Runner(loose=True).read(told.stdout).commands == []
+
+
+class Telling(Speaker):
+    """Says what it is told to, or breaks."""
+
+    def __init__(self, told: Told | Exception) -> None:
+        super().__init__(Style.UPDATE, "", None, "", None, lambda text: text)
+        object.__setattr__(self, "told", told)
+
+    def tell(self, report: Report) -> Told:
+        told = self.told  # type: ignore[attr-defined]
+        if isinstance(told, Exception):
+            raise told
+        assert isinstance(told, Told)
+        return told
+
+
+def test_what_is_said_of_the_comment_stands_in_outputs_log_and_summary(tmp_path: Path) -> None:
+    told = Told("https://github.com/o/r/pull/7#issuecomment-1", "it was written", f"but {TOKEN}")
+    found = deliver(tmp_path, reports.plan_of_three(), speaker=Telling(told))
+    assert found.outputs["comment-url"] == told.url
+    assert "it was written" in found.stderr
+    assert "### ⚠️ No comment on the pull request" in found.summary
+    assert [one.data for one in Runner().read(found.stdout).commands if one.name == "warning"]
+    assert TOKEN not in found.everything()
+
+
+@pytest.mark.parametrize("trouble", [ValueError("x"), OSError("y"), RuntimeError(TOKEN)])
+def test_a_comment_that_breaks_changes_nothing_else(tmp_path: Path, trouble: Exception) -> None:
+    report = reports.plan_of_three()
+    found, usual = deliver(tmp_path, report, speaker=Telling(trouble)), deliver(tmp_path, report)
+    assert "the comment on the pull request could not be written" in found.stderr
+    assert (found.outputs, found.summary, found.file) == (usual.outputs, usual.summary, usual.file)
+    assert TOKEN not in found.everything()
 
 
 @pytest.mark.parametrize(
