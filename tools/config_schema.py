@@ -26,6 +26,8 @@ Schema = dict[str, object]
 
 _MOST = 999_999_999
 _NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": _MOST}
+# A number of up to nine digits, which may begin with zeros (`settings` knows the bounds).
+_A_SECOND_TO_AN_HOUR = "(?![0-9]{10})0*(?:(?:[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600) *s|(?:[1-9]|[1-5][0-9]|60) *m|1 *h)"
 
 
 def config_schema() -> str:
@@ -76,6 +78,8 @@ def _form(one: Input) -> Schema:
     if one.type is InputType.INTEGER:
         return _any(_NUMBER, _text("[0-9]{1,9}"))
     if one.type is InputType.DURATION:
+        if one.name == "lock-expiry":
+            return _text(_A_SECOND_TO_AN_HOUR)
         return _any(_text("(?:[0-9]{1,9} *[smhd]|0)"), {"const": 0})
     if one.type is InputType.LIST:
         return _one_or_several(_plain())
