@@ -27,7 +27,9 @@ Schema = dict[str, object]
 _MOST = 999_999_999
 _NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": _MOST}
 # A number of up to nine digits, which may begin with zeros (`settings` knows the bounds).
-_A_SECOND_TO_AN_HOUR = "(?![0-9]{10})0*(?:(?:[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600) *s|(?:[1-9]|[1-5][0-9]|60) *m|1 *h)"
+_TO_3600 = "(?:[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600) *s"
+_TO_60 = "(?:[1-9]|[1-5][0-9]|60) *m"
+_A_SECOND_TO_AN_HOUR = f"(?![0-9]{{10}})0*(?:{_TO_3600}|{_TO_60}|1 *h)"
 
 
 def config_schema() -> str:

@@ -232,7 +232,7 @@ def test_an_edit_of_the_same_task_between_read_and_write_is_lost_and_nobody_can_
     wanted = copy.deepcopy(_STATE.jobs[JOB])
     task_of(wanted, "main")["libraries"][0]["whl"] = VOLUME.path(NEW)
     found = town.one.workspace.job(JOB)
-    if found != wanted:  # on a machine so slow that the write was tried again, the job was read again, too
+    if found != wanted:  # where a slow machine tries the write again, it reads the job again, too
         assert len(town.one.workspace.calls("POST", "/jobs/update")) > 1
         edit(wanted)
         task_of(wanted, "main")["libraries"][0]["whl"] = VOLUME.path(NEW)
