@@ -123,7 +123,7 @@ class Deployment:
                 applied = take_back(work, applied, jobs)
                 self._note(applied)
                 work.trail.moved_back = all_back(applied)
-                fence()
+            fence()  # what was read back after another run took over tells nothing
             fail_if_not_moved(draft, applied)
             return fresh
 

@@ -96,6 +96,7 @@ def roll_back(draft: Draft, doors: Doors) -> Outcome:
         fence()  # an intent of a run that was taken over must not look like the last one
         with journaled(draft, ground.journal, entry) as trail:
             applied = _moved_back(ground, way, trail, fence)
+            fence()  # nor does what was read back then
             fail_if_not_moved(draft, applied)
             _fail_if_no_way(way.plan)
     return Outcome.SUCCEEDED if way.plan.rewires else Outcome.NOTHING_TO_DO
