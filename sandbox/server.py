@@ -148,6 +148,17 @@ class Sandbox(Levers):
             self._server, self._thread = None, None
         self._workspace.close()
 
+    def wait_until_alone(self, seconds: float = 30.0) -> None:
+        """Wait until nobody is connected: what a client that died had sent is carried out by then.
+
+        Raises:
+            TimeoutError: somebody still is.
+        """
+        if self._server is not None and not self._connections.wait_until_none(
+            self._server.port, seconds
+        ):
+            raise TimeoutError(f"Somebody is still connected after {seconds} s.")
+
     def __enter__(self) -> Sandbox:
         return self.start()
 

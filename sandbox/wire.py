@@ -19,7 +19,7 @@ from time import monotonic, time
 from typing import IO, Any, ClassVar, cast
 
 from werkzeug.exceptions import ClientDisconnected
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wsgi import LimitedStream
 
 ENDING = "sandbox.ending"
@@ -37,9 +37,14 @@ class Connections:
     """The sockets that are open now, so that stopping does not wait for idle clients."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: dict[socket.socket, threading.Thread] = {}
+        self._lock = threading.Condition()
+        self._open: dict[socket.socket, threading.Thread | None] = {}
         self._closing = False
+
+    def accepted(self, connection: socket.socket) -> None:
+        """Remember a connection that no thread serves yet."""
+        with self._lock:
+            self._open[connection] = None
 
     def opened(self, connection: socket.socket) -> None:
         """Remember a connection and the thread that serves it."""
@@ -52,6 +57,16 @@ class Connections:
         """Forget a connection."""
         with self._lock:
             self._open.pop(connection, None)
+            self._lock.notify_all()
+
+    def wait_until_none(self, port: int, wait_s: float) -> bool:
+        """Whether no connection to this port is open any more, at the latest after so many seconds."""
+        # Connections are accepted in their order: once this one is answered, all older ones are known.
+        with socket.create_connection(("127.0.0.1", port), wait_s) as one:
+            one.sendall(b"GET /sandbox/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            one.recv(1)
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._open, wait_s)
 
     def close_all(self, wait_s: float) -> None:
         """End all connections and wait for their threads, ``wait_s`` seconds altogether."""
@@ -63,7 +78,8 @@ class Connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in live.values():
-            thread.join(max(0.0, deadline - monotonic()))
+            if thread is not None:
+                thread.join(max(0.0, deadline - monotonic()))
 
 
 class _Handler(WSGIRequestHandler):
@@ -85,7 +101,6 @@ class _Handler(WSGIRequestHandler):
             super().finish()
         # A client that went in the middle of an answer makes the first close fail, and skips this one.
         self.rfile.close()
-        self.connections.closed(self.connection)
         if self._reset:
             # Only a close sends RST: the server's own shutdown, which follows, would send FIN.
             with contextlib.suppress(OSError):
@@ -167,6 +182,20 @@ class _Handler(WSGIRequestHandler):
         self.wfile.flush()
 
 
+class _Server(ThreadedWSGIServer):
+    """A thread for each connection; the connection is known before its thread runs, until it is closed."""
+
+    connections: Connections
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.accepted(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.connections.closed(request)
+
+
 def listen(application: Any, port: int) -> tuple[BaseWSGIServer, Connections]:
     """A server on 127.0.0.1, not serving yet, and its connections.
 
@@ -180,12 +209,7 @@ def listen(application: Any, port: int) -> tuple[BaseWSGIServer, Connections]:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(("127.0.0.1", port))
         bound.listen(128)
-        server = make_server(
-            "127.0.0.1",
-            bound.getsockname()[1],
-            application,
-            threaded=True,
-            request_handler=handler,
-            fd=bound.fileno(),
-        )
+        port = bound.getsockname()[1]
+        server = _Server("127.0.0.1", port, application, handler, fd=bound.fileno())
+        server.connections = connections
     return server, connections

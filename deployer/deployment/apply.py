@@ -185,13 +185,13 @@ def verify(
 
 def _verified(applied: Applied, settings: JsonObject | None) -> Applied:
     if applied.state is State.FAILED and settings is not None and _stands(settings, applied.rewire):
-        detail = "the answer to the write got lost, but the new version stands there"
+        detail = "the answer to the write got lost, but the write took place"
         return Applied(applied.rewire, State.WRITTEN, detail)
     if applied.state not in {State.WRITTEN, State.ALREADY}:
         return applied
     if settings is None:
         return Applied(applied.rewire, State.GONE, "the job was deleted after it was moved")
     if not _stands(settings, applied.rewire):
-        detail = "read back, it does not name the new version: someone else wrote the job, too"
+        detail = "read back, it does not name what was written: someone else wrote the job, too"
         return Applied(applied.rewire, State.FAILED, detail)
     return applied

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -312,3 +313,17 @@ class TestConnections:
             )
         assert call(workspace, "GET", LIST).status_code == 200
         assert workspace.files() == {}
+
+    def test_whoever_waits_until_it_is_alone_sees_what_a_client_that_died_had_sent(
+        self, workspace: Sandbox
+    ) -> None:
+        body = b'{"name": "late"}'
+        head = f"POST {CREATE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {workspace.token}\r\n"
+        port = int(workspace.url.rsplit(":")[-1])
+        with workspace.before(lambda method, path: time.sleep(0.3)):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+                with pytest.raises(TimeoutError, match="still connected"):
+                    workspace.wait_until_alone(0.05)
+            workspace.wait_until_alone()
+        assert [job["name"] for job in workspace.jobs().values()] == ["late"]

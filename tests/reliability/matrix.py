@@ -355,6 +355,8 @@ def _first(
             one.workspace.set_faults([trouble.fault(point, run.pid)])
             run.go()
             report = run.report()
+        # What was on its way may arrive much later; that is the subject of test_takeovers.
+        one.workspace.wait_until_alone()
     else:
         one.workspace.set_faults([trouble.fault(point)])
         report = one.run(ask)

@@ -124,6 +124,7 @@ def _killed(one: Scene, version: str, chance: random.Random, who: Holder | None)
             time.sleep(chance.uniform(0, _LONGEST_S))
             run.kill()
         report = run.report()
+    one.workspace.wait_until_alone()  # a write that arrives later than this is the subject of test_takeovers
     one.workspace.set_faults([])
     return report
 

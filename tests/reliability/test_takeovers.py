@@ -22,6 +22,7 @@ from tests.reliability.actors import (
     Counting,
     Death,
     Frozen,
+    Once,
     act,
     reads_a_job,
     the_call,
@@ -41,6 +42,7 @@ from tests.reliability.scenario import (
     Scene,
     State,
     before_the_deployment,
+    comparable,
     deploys,
     file_name,
     rolls_back,
@@ -157,6 +159,16 @@ def _writes_the_intent(call: Call) -> bool:
     return call.method == "PUT" and "/journal/" in call.path and "intent" in call.path
 
 
+def _job_of(call: Call) -> int:
+    assert call.body is not None
+    return int(str(call.body["job_id"]))
+
+
+def _ended(report: Report | None) -> Report:
+    assert report is not None, "nobody kills this run"
+    return report
+
+
 # ── What was on its way ──────────────────────────────────────────────────────────────────────────
 
 
@@ -181,6 +193,42 @@ def test_a_late_write_of_a_rollback_finds_its_file_although_a_deployment_came(cl
         assert other.outcome == Outcome.SUCCEEDED
         assert VOLUME.path(GOES) in one.workspace.files()
         assert any(versions(one)[job_id] == {GOES} for job_id in MOVING)
+
+
+def test_a_write_that_arrives_after_the_way_back_is_told_by_it_and_the_next_way_back_ends_well(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deployer.deployment.apply.PARALLEL_JOBS", 1)  # one write is on its way
+    with scene(VOLUME, _before()) as one, one.workspace.watch(Promises(one.workspace)):
+        before = comparable(one.workspace.jobs())
+        gate = Frozen(writes_a_job)
+        hung = Beside(by(one, deploys(NEW), FIRST), {"gate": gate}).start()
+        gate.wait_until_frozen()
+        [late] = [_job_of(call) for call in gate.held if writes_a_job(call)]
+        clock.passes(one.workspace, _HOUR)
+        assert _ended(act(by(one, deploys(NEW), SECOND))).outcome == Outcome.SUCCEEDED
+
+        def it_arrives() -> None:
+            gate.thaw()
+            failure = hung.report().failure
+            assert failure is not None
+            assert failure.reason == "lock-lost"
+
+        def writes_it(call: Call) -> bool:
+            return writes_a_job(call) and _job_of(call) == late
+
+        overtaken = Once(writes_it, it_arrives, afterwards=True)
+        back = _ended(act(by(one, rolls_back(), SECOND), gate=overtaken))
+        assert overtaken.acted
+        assert back.failure is not None
+        assert back.failure.reason == "jobs-not-moved"
+        told = f"({late}): read back, it does not name what was written: someone else wrote the job"
+        assert told in back.failure.detail
+        now = comparable(one.workspace.jobs())
+        assert {job_id for job_id in before if now[job_id] != before[job_id]} == {late}
+        assert versions(one)[late] == {NEW}
+        assert _ended(act(by(one, rolls_back(), SECOND))).outcome == Outcome.SUCCEEDED
+        assert comparable(one.workspace.jobs()) == before
 
 
 def test_a_run_that_slept_before_it_read_a_job_writes_nothing(clock: Clock) -> None:
