@@ -150,14 +150,23 @@ class History:
     def to_carry(self, sha256: str, path: str) -> tuple[Entry, ...]:
         """The unfinished deployments of this very file that a new deployment goes on with.
 
-        Only the newest ones in a row: what came before another deployment or rollback is over.
+        Only the newest ones in a row: what came before another entry that still has a part in what
+        stands in jobs is over. One that moved nothing, or was taken back since, has none.
         """
+        gone: set[str] = set()
         found: list[Entry] = []
         for one in self.entries:
             same = (one.action, one.sha256, one.path) == (Action.DEPLOY, sha256, path)
-            if not same or one.finished:
+            if one.action is Action.ROLLBACK and one.finished:
+                gone.update(one.undoes)
+            elif one.id in gone or one.ending is Ending.MOVED_BACK:
+                gone.update(one.carries)
+            elif same and not one.finished:
+                found.append(one)
+            elif one.jobs or one.action is Action.ROLLBACK:
                 break
-            found.append(one)
+            else:
+                gone.update(one.carries)
         return tuple(found)
 
     def doubtful_files(self) -> frozenset[str]:

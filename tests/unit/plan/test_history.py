@@ -329,13 +329,37 @@ def test_what_ended_is_not_carried() -> None:
         rolled_back(5, "id-4", ending=None),
         entry(5, "1.5.0", {7: "1.4.0"}, ending=None),
         entry(5, "1.4.0", {7: "1.3.0"}),
-        entry(5, "1.4.0", {7: "1.3.0"}, ending=Ending.MOVED_BACK),
+        entry(5, "1.4.0", {7: "1.3.0"}, ending=Ending.MOVED_BACK, carries=("id-4",)),
+        entry(5, "1.4.0", {}, carries=("id-4",)),
     ],
 )
 def test_what_came_before_another_entry_is_not_carried(between: Entry) -> None:
     hung = entry(4, "1.4.0", {7: "1.3.0"}, ending=None)
     found = History((between, hung)).to_carry("1.4.0", path("1.4.0"))
     assert hung not in found
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        [entry(5, "1.1.0", {})],
+        [entry(5, "1.1.0", {}, ending=None)],
+        [entry(5, "1.5.0", {7: "1.3.0"}, ending=Ending.MOVED_BACK)],
+        [rolled_back(6, "id-5"), entry(5, "1.5.0", {7: "1.3.0"})],
+        [
+            rolled_back(7, "id-6", "id-5"),
+            rolled_back(6, "id-5", ending=None),
+            entry(5, "1.5.0", {7: "1.3.0"}),
+        ],
+    ],
+    ids=["moved nothing", "moves nothing", "moved back", "rolled back", "rolled back at last"],
+)
+def test_an_entry_that_has_no_part_in_what_stands_keeps_nothing_from_being_carried(
+    between: list[Entry],
+) -> None:
+    hung = entry(4, "1.4.0", {7: "1.3.0"}, ending=None)
+    history = History((*between, hung, *HISTORY.entries))
+    assert history.to_carry("1.4.0", path("1.4.0")) == (hung,)
 
 
 def test_carried_is_what_was_moved_and_still_stands() -> None:
