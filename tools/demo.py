@@ -40,7 +40,7 @@ def main() -> int:
         _say(
             "2. Run the action as the runner would: lint, test and build examples/library, deploy it"
         )
-        code = _run_action(workspace)
+        code = run_action(_deploys(), workspace, OUTPUT)
         if code != 0:
             return code
         _say("3. The job summary")
@@ -88,15 +88,24 @@ def sandbox(seed: Path, log_path: Path) -> Iterator[Mapping[str, str]]:
             server.stdout.close()
 
 
-def _run_action(workspace: Mapping[str, str]) -> int:
-    """Start `entrypoint.py` with the environment and the files of a container action."""
-    inputs = {
+def _deploys() -> dict[str, str]:
+    """The inputs of the demo's deployment."""
+    return {
         "mode": "deploy",
         "environment": "demo",
         "project": "examples/library",
         "root": ROOT,
         "report-path": str(OUTPUT / "report.json"),
     }
+
+
+def run_action(
+    inputs: Mapping[str, str], workspace: Mapping[str, str], output: Path, *, quiet: bool = False
+) -> int:
+    """Start `entrypoint.py` with the environment and the files of a container action; its exit code.
+
+    `workspace` has `url` and `token`. Outputs, summary and temporary files lie below `output`.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
     environ = {
         **kept,
@@ -105,15 +114,16 @@ def _run_action(workspace: Mapping[str, str]) -> int:
         "DATABRICKS_TOKEN": workspace["token"],
         "GITHUB_ACTIONS": "true",
         "GITHUB_WORKSPACE": str(REPOSITORY),
-        "GITHUB_OUTPUT": str(OUTPUT / "outputs.txt"),
-        "GITHUB_STEP_SUMMARY": str(OUTPUT / "summary.md"),
-        "RUNNER_TEMP": str(OUTPUT / "temp"),
+        "GITHUB_OUTPUT": str(output / "outputs.txt"),
+        "GITHUB_STEP_SUMMARY": str(output / "summary.md"),
+        "RUNNER_TEMP": str(output / "temp"),
     }
     return subprocess.run(
         [sys.executable, str(REPOSITORY / "entrypoint.py")],
         env=environ,
         cwd=REPOSITORY,
         check=False,
+        stdout=subprocess.DEVNULL if quiet else None,
     ).returncode
 
 

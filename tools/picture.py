@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ from markdown_it import MarkdownIt
 from deployer.report.comment import Around, to_comment
 from deployer.report.model import Report
 from deployer.report.reading import read_report
-from tools.demo import OLD_RELEASES, ROOT, sandbox
+from tools.demo import OLD_RELEASES, ROOT, run_action, sandbox
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 IMAGES = REPOSITORY / "docs" / "images"
@@ -132,25 +131,10 @@ def _run(folder: Path, mode: str, workspace: Mapping[str, str]) -> tuple[Report,
         "root": ROOT,
         "report-path": str(output / "report.json"),
     }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
-    environ = {
-        **kept,
-        **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
-        "DATABRICKS_HOST": workspace["url"],
-        "DATABRICKS_TOKEN": workspace["token"],
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_WORKSPACE": str(REPOSITORY),
-        "GITHUB_OUTPUT": str(output / "outputs.txt"),
-        "GITHUB_STEP_SUMMARY": str(output / "summary.md"),
-        "RUNNER_TEMP": str(output / "temp"),
-    }
-    subprocess.run(
-        [sys.executable, str(REPOSITORY / "entrypoint.py")],
-        env=environ,
-        cwd=REPOSITORY,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    if run_action(inputs, workspace, output, quiet=True):
+        raise SystemExit(
+            f"The run in the mode {mode} failed; there is nothing to take a picture of."
+        )
     report = read_report((output / "report.json").read_bytes())
     return report, (output / "summary.md").read_text(encoding="utf-8")
 
