@@ -416,6 +416,38 @@ def test_a_rollback_right_after_a_run_that_stopped_halfway_takes_back_its_half(
     assert settings_of(stage) == before
 
 
+def test_a_deployment_that_moved_nothing_does_not_part_the_halves_of_another(stage: Stage) -> None:
+    stage.publish("1.4.0")
+    jobs = [stage.job(path("1.4.0")) for _ in range(20)]
+    before = settings_of(stage)
+    stage.build("1.5.0")
+    stage.deploy_with(lambda: None, stopped=lambda: any_moved(stage, jobs))
+    half = settings_of(stage)
+    stage.build("1.3.9")
+    assert stage.deploy().code == 0
+    assert settings_of(stage) == half
+    stage.build("1.5.0")
+    assert stage.deploy().code == 0
+    ended = rollback(stage)
+    assert (ended.code, ended.moved) == (0, set(jobs))
+    assert settings_of(stage) == before
+
+
+def test_what_somebody_set_to_the_very_string_of_an_unfinished_deployment_goes_back_with_it(
+    stage: Stage,
+) -> None:
+    # Nobody can tell it from a write of that deployment that arrived late.
+    stage.publish("1.4.0")
+    jobs = [stage.job(path("1.4.0")) for _ in range(20)]
+    before = settings_of(stage)
+    stage.build("1.5.0")
+    stage.deploy_with(lambda: None, stopped=lambda: any_moved(stage, jobs))
+    by_hand = next(job for job in jobs if stage.version_of(job) == ["1.4.0"])
+    edited(stage, by_hand, "1.5.0")
+    assert by_hand in rollback(stage).moved
+    assert settings_of(stage) == before
+
+
 def test_a_newer_version_over_half_a_deployment_is_taken_back_step_by_step(stage: Stage) -> None:
     stage.publish("1.4.0")
     jobs = [stage.job(path("1.4.0")) for _ in range(20)]

@@ -44,7 +44,8 @@ class Remembered:
     """One deployment or rollback that left an entry, and still has a part in what stands in jobs.
 
     `left` are the versions that it meant to replace, `names` all files that it meant to write or to replace.
-    `wanted` are the ids of the deployments that a rollback meant to undo.
+    `wanted` are the ids of the deployments that a rollback meant to undo. `meant` is what a deployment meant
+    to write, and where.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Remembered:
     names: frozenset[str] = frozenset()
     replaced: frozenset[str] = frozenset()
     wanted: tuple[str, ...] = ()
+    meant: frozenset[tuple[Spot, str]] = frozenset()
 
     @property
     def is_rollback(self) -> bool:
@@ -105,15 +107,17 @@ class Memory:
         left = {found[2] for text in olds for found in self._pattern.finditer(text)}
         names = frozenset(_files(text for _, *texts in changes for text in texts))
         replaced = frozenset(_files(olds))
+        meant = frozenset((spot, new) for spot, _, new in changes)
         while self.entries and self._goes_on_with(self.entries[0], version):
             carried = self.entries.pop(0)
             self._rename(carried.id, entry)
             left |= carried.left
             names |= carried.names
+            meant |= carried.meant
             replaced |= frozenset(_files(one.before for one in self._writes_of({entry})))
         self.went_back_last = False
         if changes or self._writes_of({entry}):
-            found = Remembered(entry, version, ended, frozenset(left), names, replaced)
+            found = Remembered(entry, version, ended, frozenset(left), names, replaced, meant=meant)
             self.entries.insert(0, found)
 
     def _goes_on_with(self, one: Remembered, version: str) -> bool:
@@ -210,6 +214,10 @@ class Memory:
     def doubtful(self) -> frozenset[str]:
         """The files of entries that came to no end."""
         return frozenset(name for one in self.entries if not one.ended for name in one.names)
+
+    def looks_like_ours(self, spot: Spot, text: str) -> bool:
+        """Whether a deployment that came to no end meant to write just that there: nobody can tell."""
+        return any((spot, text) in one.meant for one in self.entries if not one.ended)
 
     def versions(self, files: Iterable[str]) -> dict[str, Version]:
         """The files of this library right in the root, with their versions."""

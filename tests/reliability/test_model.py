@@ -292,7 +292,8 @@ class Town(RuleBasedStateMachine):
         if found and there:
             spot, text = _pick(found, pick)
             new = pattern.sub(rf"\g<1>{_pick(there, to)}", text)
-            self._edit(spot[0], with_strings(jobs, {spot: new})[spot[0]])
+            if not self.memories[name].looks_like_ours(spot, new):
+                self._edit(spot[0], with_strings(jobs, {spot: new})[spot[0]])
 
     @rule(pick=picks, how=st.integers(0, 3))
     @counted
