@@ -3,6 +3,7 @@ workspace, and who asks for what with which rights."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tests.pipeline.stage import Stage, on_stage, path
 from tests.unit.event import payloads
 from tests.unit.event.payloads import FORK, OURS, SHA
 from tests.workflows.player import RECIPES, Forge, Played
+from tests.workflows.steps import OURS as OUR_ACTION
 
 pytestmark = pytest.mark.network
 
@@ -323,6 +325,88 @@ def test_nightly_tests_that_fail_are_told(forge: Forge, channel: Channel) -> Non
     assert played.jobs["tell"].result == "success", log_of(played)
     (told,) = channel.told
     assert "nightly tests" in told
+
+
+# ── One workflow for everything ──────────────────────────────────────────────────────────────────
+
+STAGED = "/Volumes/staging/libraries/released/retail_metrics-{}-py3-none-any.whl"
+EVENTS_PAGE = RECIPES.parents[1] / "docs" / "events.md"
+
+
+@pytest.fixture
+def one_workflow(tmp_path: Path, forge: Forge, stage: Stage) -> Path:
+    """The workflow and the configuration of docs/events.md, in a repository whose workspace trusts them."""
+    text = EVENTS_PAGE.read_text(encoding="utf-8")
+    config, workflow = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)[:2]
+    (forge.project / "spark-deploy.yml").write_text(config, encoding="utf-8")
+    file = tmp_path / "one.yml"
+    file.write_text(workflow.replace("OWNER/spark-deploy-action@COMMIT", OUR_ACTION), "utf-8")
+    stage.workspace.add_federation_policy(APP, f"repo:{OURS}:environment:plan")
+    stage.workspace.add_volume("staging.libraries.released")
+    stage.workspace.put_file(STAGED.format("1.4.0"), stage.workspace.file(path("1.4.0")))
+    stage.job(STAGED.format("1.4.0"), name="report of staging")
+    return file
+
+
+def test_the_one_workflow_plans_a_pull_request_and_tells_it_there(
+    one_workflow: Path, forge: Forge, stage: Stage
+) -> None:
+    repository = forge.github.repository(OURS)
+    pull = forge.github.pull(repository, branch="feature/lock-free", sha=SHA, number=7)
+    played = forge.play(
+        one_workflow,
+        event="pull_request",
+        payload=payloads.pull_request(),
+        ref="refs/pull/7/merge",
+        sha=SHA,
+    )
+    went_well(played)
+    (comment,) = forge.github.comments_of(pull, repository)
+    assert "1 job" in comment.body
+    assert played.jobs["deliver"].result == "skipped"
+    assert "1.5.0" not in stage.stored()
+
+
+def test_the_one_workflow_checks_a_pull_request_of_a_fork_and_no_more(
+    one_workflow: Path, forge: Forge, stage: Stage
+) -> None:
+    played = forge.play(
+        one_workflow,
+        event="pull_request",
+        payload=payloads.pull_request(head=FORK, by="stranger"),
+        ref="refs/pull/7/merge",
+        sha=SHA,
+        fork=True,
+    )
+    went_well(played)
+    assert played.jobs["look"].result == "skipped"
+    assert stage.workspace.calls() == []
+
+
+def test_the_one_workflow_deploys_main_to_staging_and_a_release_to_production(
+    one_workflow: Path, forge: Forge, stage: Stage
+) -> None:
+    played = forge.play(one_workflow, event="push", payload=payloads.push(), sha=SHA)
+    went_well(played)
+    assert STAGED.format("1.5.0") in stage.workspace.files()
+    assert (on(stage, "1.4.0"), on(stage, "1.5.0")) == (3, 1)
+    repository = forge.github.repository(OURS)
+    releases_of(repository).tags["v1.5.0"] = SHA
+    payload = payloads.release(tag="v1.5.0")
+    went_well(forge.play(one_workflow, event="release", payload=payload, ref=TAG, sha=SHA))
+    assert on(stage, "1.5.0") == 4
+    (release,) = releases_of(repository).of_tag("v1.5.0")
+    assert release.asset("retail_metrics-1.5.0-py3-none-any.whl") is not None
+
+
+def test_the_one_workflow_looks_around_every_morning(
+    one_workflow: Path, forge: Forge, stage: Stage
+) -> None:
+    before = stage.workspace.jobs()
+    played = forge.play(one_workflow, event="schedule", payload=payloads.schedule(), sha=SHA)
+    went_well(played)
+    assert "1.4.0" in played.jobs["look"].step(OUR_ACTION).summary
+    assert stage.workspace.jobs() == before
 
 
 # ── All of them ──────────────────────────────────────────────────────────────────────────────────

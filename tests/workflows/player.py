@@ -213,7 +213,7 @@ class _Run:
                 "GITHUB_HEAD_REF": pull["head"]["ref"],
             }
         if self._permissions(job).get("id-token") == "write" and not self.fork:
-            known = {"repository": forge.repository, "ref": self.ref}
+            known = {"repository": forge.repository, "ref": self.ref, "event": self.event}
             trusted = forge.workspaces.get(environment, forge.workspace)
             environ |= trusted.github_job(**known, environment=environment)
         forge.tokens[name] = token
