@@ -560,7 +560,9 @@ class Town(RuleBasedStateMachine):
         assert ran.report.outcome in DONE, ran.report.failure
         if self.runs:
             return  # the environment of a serverless run can't be seen, which keeps everything
-        used = {name for job in ran.after.jobs.values() for name in names_in(job)}
+        # Here a mention counts: the bare name of a file, in whatever text, keeps it.
+        told = " ".join(text for _, text in strings(ran.after.jobs))
+        used = {path for path in ran.after.published if path.rsplit("/", 1)[-1] in told}
         for memory in self.memories.values():
             stored = memory.versions(ran.after.published)
             for path, version in stored.items():
