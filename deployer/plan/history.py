@@ -173,9 +173,14 @@ class History:
         """The names of the files that unfinished entries may still make a job name.
 
         A write that hangs can be carried out after its run lost the lock, or was cancelled: to the new
-        string, and to the old one where the run was moving back.
+        string, and to the old one where the run was moving back. A deployment after it that moved jobs and
+        ended well is long enough for that, and stays so when it is taken back itself.
         """
-        jobs = [job for one in self.entries if not one.finished for job in one.jobs]
+        jobs: list[MovedJob] = []
+        for one in self.entries:
+            if one.jobs and one.action is Action.DEPLOY and one.ending is Ending.SUCCEEDED:
+                break
+            jobs.extend(() if one.finished else one.jobs)
         return files_before(jobs) | files_after(jobs)
 
     def recorded(self, path: str) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
     memory = Memory(NAME, VOLUME.root)
     wanted = memory.deployed("1.5.0", jobs)                  # the jobs as they have to be then
-    memory.begins("id", "1.5.0", jobs, wanted, ended=False)  # a run left an entry, and no end
+    memory.begins("id", "1.5.0", jobs, wanted, ending="")   # a run left an entry, and no end
     memory.wrote("id", jobs, jobs_after)                     # and this is what it did
     wanted, whole = memory.gone_back(memory.goal("previous"), jobs_after, files)
 
@@ -27,6 +27,8 @@ from tests.reliability.scenario import Settings
 Jobs = Mapping[int, Settings]
 Spot = tuple[int, tuple[str | int, ...]]
 """Where a string stands: in which job, and the way there."""
+ENDS = {"succeeded", "moved-back"}
+"""How an entry ends of which nothing is left to do."""
 _KEYS = {"tasks": "task_key", "environments": "environment_key"}
 
 
@@ -72,6 +74,8 @@ class Memory:
     entries: list[Remembered] = field(default_factory=list)
     writes: dict[Spot, list[Wrote]] = field(default_factory=dict)
     went_back_last: bool = False
+    doubtful: frozenset[str] = frozenset()
+    """The files of entries that came to no end, since the last deployment that moved jobs and ended well."""
 
     # ── Deploying ────────────────────────────────────────────────────────────────────────────────
 
@@ -97,8 +101,8 @@ class Memory:
             f"({re.escape(self.root)}/{self.name}-)" + r"(\d+\.\d+\.\d+)(?=-py3-none-any\.whl)"
         )
 
-    def begins(self, entry: str, version: str, before: Jobs, wanted: Jobs, *, ended: bool) -> None:
-        """A deployment left an entry that says that it turns `before` into `wanted`.
+    def begins(self, entry: str, version: str, before: Jobs, wanted: Jobs, *, ending: str) -> None:
+        """A deployment left an entry that says that it turns `before` into `wanted`, and how it ended.
 
         It goes on with those of the same version that came to no end right before: they are one with it.
         """
@@ -117,6 +121,9 @@ class Memory:
             replaced |= frozenset(_files(one.before for one in self._writes_of({entry})))
         self.went_back_last = False
         if changes or self._writes_of({entry}):
+            ended = ending in ENDS
+            kept = frozenset[str]() if ending == "succeeded" else self.doubtful
+            self.doubtful = kept if ended else kept | names
             found = Remembered(entry, version, ended, frozenset(left), names, replaced, meant=meant)
             self.entries.insert(0, found)
 
@@ -135,6 +142,15 @@ class Memory:
         for spot, old, new in _differences(before, after):
             self.writes.setdefault(spot, []).append(Wrote(entry, old, new))
 
+    def begins_to_go_back(self, entry: str, undone: Iterable[Remembered]) -> None:
+        """A rollback left an entry that says that it undoes these, and came to no end."""
+        wanted = tuple(undone)
+        deployments = tuple(one.id for one in wanted if not one.is_rollback)
+        names = frozenset(name for one in wanted for name in one.names)
+        self.entries.insert(0, Remembered(entry, "", ended=False, names=names, wanted=deployments))
+        self.doubtful |= names
+        self.went_back_last = False
+
     def forget(self, ids: Iterable[str]) -> None:
         """These entries are over: what they wrote was taken back."""
         gone = set(ids)
@@ -148,12 +164,12 @@ class Memory:
         """What going back to `to` undoes, newest first; None when nothing is known of it."""
         deployments = [one for one in self.entries if not one.is_rollback]
         if to == "previous":
+            if self.went_back_last:
+                return ()
             if self.entries and self.entries[0].is_rollback:
                 known = {one.id for one in self.entries}
                 wanted = [one for one in self.entries[0].wanted if one in known]
                 return self._down_to(wanted[-1]) if wanted else None
-            if self.went_back_last:
-                return ()
             return self._down_to(deployments[0].id) if deployments else None
         for one in deployments:
             if to in {one.id, one.version}:
@@ -209,11 +225,6 @@ class Memory:
         """The files that going back to `previous` needs."""
         deployments = [one for one in self.entries if not one.is_rollback]
         return deployments[0].replaced if deployments else frozenset()
-
-    @property
-    def doubtful(self) -> frozenset[str]:
-        """The files of entries that came to no end."""
-        return frozenset(name for one in self.entries if not one.ended for name in one.names)
 
     def looks_like_ours(self, spot: Spot, text: str) -> bool:
         """Whether a deployment that came to no end meant to write just that there: nobody can tell."""

@@ -35,7 +35,7 @@ from tests.reliability.actors import Counting, Death, Gate, act, the_call
 from tests.reliability.clocks import let_locks_age
 from tests.reliability.counts import MET
 from tests.reliability.extent import EVERYTHING
-from tests.reliability.memory import Memory, Remembered, strings, with_strings
+from tests.reliability.memory import ENDS, Memory, Remembered, strings, with_strings
 from tests.reliability.promises import Promises, names_in
 from tests.reliability.scenario import (
     NAME,
@@ -119,7 +119,7 @@ class Ran:
     @property
     def ended(self) -> bool:
         """Whether nothing of it is left to do."""
-        return self.ending in {"succeeded", "moved-back"}
+        return self.ending in ENDS
 
 
 class Town(RuleBasedStateMachine):
@@ -276,6 +276,7 @@ class Town(RuleBasedStateMachine):
             if mine and others:
                 named = _pick(mine, pick), _pick(others, other), _pick(mine, other)
                 self.promises.somebody_adds(_job(shape, *named))
+                self.just_deployed = None
 
     @precondition(lambda self: len(self.workspace.jobs()) > 1)
     @rule(pick=picks)
@@ -460,7 +461,7 @@ class Town(RuleBasedStateMachine):
         memory, before, after = self.memories[name], ran.before.jobs, ran.after.jobs
         wanted = memory.deployed(version, before)
         if ran.entry:
-            memory.begins(ran.entry, version, before, wanted, ended=ran.ended)
+            memory.begins(ran.entry, version, before, wanted, ending=ran.ending or "")
         taken_back = self._after_moving_back(memory, ran, wanted)
         self._check_jobs(ran, wanted, taken_back, on_failure)
         memory.wrote(ran.entry, before, after)
@@ -541,12 +542,8 @@ class Town(RuleBasedStateMachine):
             memory.forget(one.id for one in goal)
             memory.went_back_last = True
             return
-        deployments = tuple(one.id for one in goal if not one.is_rollback)
-        before, after = ran.before.jobs, ran.after.jobs
-        names = {name for one in goal for name in one.names}
-        found = Remembered(ran.entry, "", ended=False, names=frozenset(names), wanted=deployments)
-        memory.entries.insert(0, found)
-        memory.wrote(ran.entry, before, after)
+        memory.begins_to_go_back(ran.entry, goal)
+        memory.wrote(ran.entry, ran.before.jobs, ran.after.jobs)
 
     # ── Cleaning up ──────────────────────────────────────────────────────────────────────────────
 

@@ -461,3 +461,23 @@ def test_files_of_what_came_to_no_end_are_in_doubt(ending: Ending | None) -> Non
 def test_files_of_what_came_to_its_end_are_not_in_doubt(ending: Ending) -> None:
     over = entry(4, "1.4.0", {7: "1.3.0"}, ending=ending)
     assert History((over, *HISTORY.entries)).doubtful_files() == frozenset()
+
+
+def test_a_deployment_that_ended_well_ends_older_doubts_also_when_it_was_taken_back() -> None:
+    hung = entry(4, "1.4.0", {7: "1.3.0"}, ending=None)
+    well = entry(5, "1.5.0", {7: "1.4.0"})
+    assert History((rolled_back(6, "id-5"), well, hung)).doubtful_files() == frozenset()
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        entry(5, "1.5.0", {}),
+        entry(5, "1.5.0", {7: "1.4.0"}, ending=Ending.MOVED_BACK),
+        rolled_back(5, "id-4"),
+    ],
+    ids=["moved nothing", "moved back", "rolled back"],
+)
+def test_anything_else_leaves_older_doubts(later: Entry) -> None:
+    hung = entry(4, "1.4.0", {7: "1.3.0"}, ending=None)
+    assert History((later, hung)).doubtful_files() == {wheel("1.3.0"), wheel("1.4.0")}
