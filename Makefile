@@ -25,7 +25,7 @@ unit: setup
 
 # Every call meets every fault, runs die at any moment, journals and locks are forged; `make test` has a slice.
 faults: setup
-	SPARK_DEPLOY_FAULTS=all $(BIN)/pytest -n 3 --dist worksteal tests/reliability
+	SPARK_DEPLOY_FAULTS=all $(BIN)/pytest -n 4 --dist worksteal tests/reliability
 
 generate: setup
 	$(BIN)/python -m tools.generate

@@ -100,8 +100,8 @@ class Store:
             self._connection.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing, and nobody else meanwhile; nests into the outer one.
+    def _open(self) -> Iterator[None]:
+        """Nobody else meanwhile: enough for a single statement that reads.
 
         Raises:
             StoreClosedError: after ``close``.
@@ -109,6 +109,16 @@ class Store:
         with self._lock:
             if self._closed:
                 raise StoreClosedError
+            yield
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and nobody else meanwhile; nests into the outer one.
+
+        Raises:
+            StoreClosedError: after ``close``.
+        """
+        with self._open():
             outermost = self._depth == 0
             if outermost:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -132,12 +142,12 @@ class Store:
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        with self.transaction():
+        with self._open():
             return self._connection.execute(statement, values).fetchall()
 
     def row(self, statement: str, *values: Any) -> tuple[Any, ...] | None:
         """The first row of a query, or None."""
-        with self.transaction():
+        with self._open():
             found: tuple[Any, ...] | None = self._connection.execute(statement, values).fetchone()
             return found
 

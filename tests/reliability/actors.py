@@ -23,7 +23,6 @@ from deployer.checks.steps import Checked
 from deployer.deployment.holding import Taken
 from deployer.deployment.ports import Credential, Interrupted
 from deployer.doors import Doors, OnLock, Origin
-from deployer.narrators import TerminalNarrator
 from deployer.platforms.databricks.answers import Answer
 from deployer.platforms.databricks.client import Client
 from deployer.platforms.databricks.limits import Limits
@@ -31,10 +30,9 @@ from deployer.platforms.databricks.retry import RetryPolicy
 from deployer.platforms.databricks.transport import Call, Transport
 from deployer.platforms.databricks.workspace import DatabricksWorkspace
 from deployer.process import is_alive
-from deployer.redaction import Redactor
 from deployer.report.model import Report
 from deployer.settings import parse
-from tests.reliability.scenario import THIS_RUN, Ask
+from tests.reliability.scenario import THIS_RUN, Ask, Told
 
 _KEEPER = "lock"
 """The name of the thread that shows signs of life."""
@@ -290,7 +288,7 @@ def act(
         pause=pause,
         on_lock=on_lock,
     )
-    narrator = TerminalNarrator(log or io.StringIO(), Redactor.of(()), debug=True)
+    narrator = Told(log or io.StringIO())
     try:
         return pipeline.run(parse(dict(ask.inputs)), doors, narrator)
     except Died:

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sandbox.calls import CallRecord
 from sandbox.server import Sandbox
@@ -35,6 +36,13 @@ class Broken(AssertionError):
 def named_files(settings: Settings) -> set[str]:
     """Every library file that a job's settings name by a complete path."""
     return set(_FILE.findall(json.dumps(settings)))
+
+
+@lru_cache(1000)
+def _seen(settings: str) -> tuple[str, frozenset[str]]:
+    """A job's settings as `comparable` spells them, and what they name; most writes change no job."""
+    job = json.loads(settings)
+    return comparable({0: job})[0], frozenset(named_files(job))
 
 
 @dataclass
@@ -89,10 +97,11 @@ class Guard:
         return {one.path: (one.object_id, one.size, one.modified_at) for one in nodes}
 
     def _of_jobs(self, jobs: Mapping[int, Settings], files: Mapping[str, Stamp]) -> Iterable[str]:
-        for job_id, text in comparable(jobs).items():
+        for job_id, settings in jobs.items():
+            text, named = _seen(json.dumps(settings))
             if text not in self.allowed.get(job_id, set()):
                 yield f"job {job_id} is in no state that the plan knows: {text}"
-            for path in sorted(named_files(jobs[job_id]) - files.keys()):
+            for path in sorted(named - files.keys()):
                 yield f"job {job_id} names {path}, which is not there"
         for job_id in self.allowed.keys() - jobs.keys():
             yield f"job {job_id} is gone"

@@ -33,13 +33,11 @@ from deployer import pipeline
 from deployer.checks.steps import Checked
 from deployer.deployment.claims import Holder
 from deployer.doors import Doors, Origin
-from deployer.narrators import TerminalNarrator
 from deployer.platforms.databricks import multipart, volumes
 from deployer.platforms.databricks.connect import connect
 from deployer.platforms.databricks.limits import Limits
 from deployer.platforms.databricks.retry import RetryPolicy
 from deployer.process import is_alive, machine, this_process
-from deployer.redaction import Redactor
 from deployer.report.model import Report
 from deployer.settings import parse
 from sandbox.server import Sandbox
@@ -392,6 +390,38 @@ PART = 64 * 1024
 """Bytes of a part of a file that is large enough for parts, where `small_parts` says so."""
 
 
+@dataclass(frozen=True)
+class Told:
+    """A narrator that writes everything down as it is: whoever looks for a cause reads it."""
+
+    log: io.StringIO
+
+    @contextmanager
+    def phase(self, title: str) -> Iterator[None]:
+        """A heading."""
+        self._write(title)
+        yield
+
+    def info(self, text: str) -> None:
+        """Lines below their heading."""
+        self._write(text, "  ")
+
+    def debug(self, text: str) -> None:
+        """The same."""
+        self._write(text, "  ")
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        """Nothing: there is no bar."""
+
+    @contextmanager
+    def untrusted(self) -> Iterator[Callable[[str], None]]:
+        """Lines of another program; none is run here."""
+        yield lambda text: self._write(text, "  │ ")
+
+    def _write(self, text: str, lead: str = "") -> None:
+        self.log.write("".join(f"{lead}{line}\n" for line in text.splitlines()))
+
+
 @contextmanager
 def small_parts() -> Iterator[None]:
     """Large uploads begin at one part, and parts are small, in the program and in the embedded workspace."""
@@ -446,7 +476,7 @@ def perform(
         alive=is_alive,
         pause=time.sleep,
     )
-    narrator = TerminalNarrator(log or io.StringIO(), Redactor.of(()), debug=True)
+    narrator = Told(log or io.StringIO())
     try:
         with small_parts() if ask.in_parts else nullcontext():
             return pipeline.run(settings, doors, narrator)
