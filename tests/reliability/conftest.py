@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from tests.reliability.counts import Tell, teller
@@ -11,3 +13,9 @@ from tests.reliability.counts import Tell, teller
 def tell(request: pytest.FixtureRequest) -> Tell:
     """Have a count told at the end."""
     return teller(request.node)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no collection need look at it again, and there are thousands of runs."""
+    gc.collect()
+    gc.freeze()

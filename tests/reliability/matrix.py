@@ -304,7 +304,7 @@ def play(
 ) -> Cell:
     """One cell. `number` and `waits` say how a lock is taken over that the first run left.
 
-    `to_the_end` adds the third run and the way back.
+    `to_the_end` adds the third run, unless the second one had nothing to do already, and the way back.
     """
     takeover = _takeover(trouble, number, waits=waits)
     for _ in range(_TRIES):
@@ -329,7 +329,8 @@ def _played(
         told += _problem_of_second(case, takeover, one)
         if to_the_end and not told:
             who = takeover.second or on_this_machine()
-            told += _problem_of_third(case, who, one) + _problem_of_way_back(case, who, one)
+            told += _problem_of_third(case, who, one) if _has_written(case, one) else []
+            told += _problem_of_way_back(case, who, one)
     try:
         workspace.raise_watched()
     except Exception as broken:  # noqa: BLE001 - what a watcher found is what the cell reports
@@ -412,6 +413,7 @@ def _lies(case: Case, report: Report, now: State) -> list[str]:
 def _problem_of_second(case: Case, takeover: Takeover, one: Scene) -> list[str]:
     """The same again without a fault must end where an undisturbed run ends."""
     who = takeover.second or on_this_machine()
+    one.workspace.forget_calls()
     report = one.run(one.ask(case.inputs, who=who, in_parts=bool(case.large)))
     if report.outcome not in {"succeeded", "nothing-to-do"}:
         return [f"the second run {report.outcome}: {report.failure}"]
@@ -423,15 +425,20 @@ def _problem_of_third(case: Case, who: Holder, one: Scene) -> list[str]:
     """Then there is nothing to do, and nothing is written."""
     one.workspace.forget_calls()
     report = one.run(one.ask(case.inputs, who=who))
-    wrote = [
+    wrote = _has_written(case, one)
+    told = [f"the third run wrote {wrote}"] if wrote else []
+    return told if report.outcome == "nothing-to-do" else [*told, f"the third run {report.outcome}"]
+
+
+def _has_written(case: Case, one: Scene) -> list[str]:
+    """What was written since calls were last forgotten; who locks first may write to its locks."""
+    return [
         f"{call.method} {call.path}"
         for call in one.workspace.calls()
         # A call that was silent is only told now; it is the first run's.
         if call.method not in READS and not call.fault
         if not (case.locks_first and "/locks/" in call.path)
     ]
-    told = [f"the third run wrote {wrote}"] if wrote else []
-    return told if report.outcome == "nothing-to-do" else [*told, f"the third run {report.outcome}"]
 
 
 def _problem_of_way_back(case: Case, who: Holder, one: Scene) -> list[str]:
