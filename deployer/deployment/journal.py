@@ -222,10 +222,12 @@ def id_for(sequence: int, stamp: str, chance: str) -> str:
 
 
 def _is_ground(entries: list[Entry], looked_at: int) -> bool:
-    """Whether nothing older matters for the next deployment, or for going back to `previous`."""
-    if not History(tuple(entries)).standing():
-        return False
-    return entries[-1].finished or looked_at >= _ENOUGH
+    """Whether nothing older matters for the next deployment, or for going back to `previous`.
+
+    Beyond a deployment that ended well and still stands nothing is carried (`History.to_carry`).
+    """
+    standing = History(tuple(entries)).standing()
+    return any(one.finished for one in standing) or (bool(standing) and looked_at >= _ENOUGH)
 
 
 def _stem(entry: Entry) -> str:

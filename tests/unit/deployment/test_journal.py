@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
@@ -438,6 +438,15 @@ _happenings = st.lists(
 
 @settings(max_examples=150)
 @given(_happenings)
+@example([("1.6.0", None, True), ("1.5.0", Ending.SUCCEEDED, False), ("1.6.0", None, True)])
+@example(
+    [
+        ("1.6.0", None, True),
+        ("1.5.0", Ending.SUCCEEDED, True),
+        ("back", DONE, True),
+        ("1.6.0", None, True),
+    ]
+)
 def test_what_was_not_read_would_have_made_no_difference(
     happenings: Sequence[tuple[str, Ending | None, bool]],
 ) -> None:
@@ -471,6 +480,7 @@ def assert_same_for_the_next_run(found: History, whole: History, newest: Entry) 
     assert found.standing()[:1] == whole.standing()[:1]
     assert found.unfinished_rollback() == whole.unfinished_rollback()
     assert found.taken_back_last() == whole.taken_back_last()
+    assert found.doubtful_files() == whole.doubtful_files()
     for version in ("1.5.0", "1.6.0"):
         one = entry(1, version)
         assert found.to_carry(one.sha256, one.path) == whole.to_carry(one.sha256, one.path)
