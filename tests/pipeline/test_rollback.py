@@ -402,14 +402,20 @@ def test_a_rollback_after_a_run_that_stopped_halfway_and_one_that_finished_resto
     assert settings_of(stage) == before
 
 
-def test_a_rollback_right_after_a_run_that_stopped_halfway_takes_back_its_half(
-    stage: Stage,
-) -> None:
+def stopped_halfway(stage: Stage) -> tuple[list[int], dict[int, Any]]:
+    """Jobs of which a deployment of 1.5.0 moved some, and all settings before it."""
     stage.publish("1.4.0")
     jobs = [stage.job(path("1.4.0")) for _ in range(20)]
     before = settings_of(stage)
     stage.build("1.5.0")
     stage.deploy_with(lambda: None, stopped=lambda: any_moved(stage, jobs))
+    return jobs, before
+
+
+def test_a_rollback_right_after_a_run_that_stopped_halfway_takes_back_its_half(
+    stage: Stage,
+) -> None:
+    jobs, before = stopped_halfway(stage)
     halfway = {job for job in jobs if stage.version_of(job) == ["1.5.0"]}
     ended = rollback(stage)
     assert (ended.code, ended.moved) == (0, halfway)
@@ -417,11 +423,7 @@ def test_a_rollback_right_after_a_run_that_stopped_halfway_takes_back_its_half(
 
 
 def test_a_deployment_that_moved_nothing_does_not_part_the_halves_of_another(stage: Stage) -> None:
-    stage.publish("1.4.0")
-    jobs = [stage.job(path("1.4.0")) for _ in range(20)]
-    before = settings_of(stage)
-    stage.build("1.5.0")
-    stage.deploy_with(lambda: None, stopped=lambda: any_moved(stage, jobs))
+    jobs, before = stopped_halfway(stage)
     half = settings_of(stage)
     stage.build("1.3.9")
     assert stage.deploy().code == 0
@@ -437,11 +439,7 @@ def test_what_somebody_set_to_the_very_string_of_an_unfinished_deployment_goes_b
     stage: Stage,
 ) -> None:
     # Nobody can tell it from a write of that deployment that arrived late.
-    stage.publish("1.4.0")
-    jobs = [stage.job(path("1.4.0")) for _ in range(20)]
-    before = settings_of(stage)
-    stage.build("1.5.0")
-    stage.deploy_with(lambda: None, stopped=lambda: any_moved(stage, jobs))
+    jobs, before = stopped_halfway(stage)
     by_hand = next(job for job in jobs if stage.version_of(job) == ["1.4.0"])
     edited(stage, by_hand, "1.5.0")
     assert by_hand in rollback(stage).moved
