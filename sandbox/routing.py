@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.routing import BaseConverter, Map, Rule
@@ -113,8 +114,12 @@ class _Rest(BaseConverter):
     part_isolating = False
 
 
+@cache
 def url_map(routes: tuple[Route, ...]) -> Map:
-    """The map that finds a route for a path; slashes are never merged by a redirect."""
+    """The map that finds a route for a path; slashes are never merged by a redirect.
+
+    Compiled once for all sandboxes of a process: that is most of what starting one takes.
+    """
     rules = [
         Rule(route.rule, methods=route.methods.split(), endpoint=route, strict_slashes=False)
         for route in routes

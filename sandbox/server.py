@@ -15,13 +15,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from time import perf_counter
 from types import TracebackType
 from typing import Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
-from werkzeug.routing import Map
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.wrappers import Request, Response
 
@@ -175,19 +173,13 @@ class Sandbox(Levers):
             self.raise_watched()
 
 
-@cache
-def _known_routes() -> Map:
-    """Compiled once: it takes longer than a sandbox takes to start."""
-    return url_map(_ROUTES)
-
-
 class _Application:
     """The WSGI application."""
 
     def __init__(self, workspace: Workspace, admin_token: str) -> None:
         self._workspace = workspace
         self._admin_token = admin_token
-        self._map = _known_routes()
+        self._map = url_map(_ROUTES)
 
     def clock_offset_s(self) -> int:
         """By how many seconds the workspace's clock is ahead, for Date headers."""

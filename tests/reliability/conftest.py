@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 from tests.reliability.counts import Tell, teller
@@ -13,9 +11,3 @@ from tests.reliability.counts import Tell, teller
 def tell(request: pytest.FixtureRequest) -> Tell:
     """Have a count told at the end."""
     return teller(request.node)
-
-
-def pytest_collection_finish() -> None:
-    """What was imported stays: no collection need look at it again, and there are thousands of runs."""
-    gc.collect()
-    gc.freeze()

@@ -329,7 +329,7 @@ def _played(
         told += _problem_of_second(case, takeover, one)
         if to_the_end and not told:
             who = takeover.second or on_this_machine()
-            told += _problem_of_third(case, who, one) if _has_written(case, one) else []
+            told += _problem_of_third(case, who, one) if _written(case, one) else []
             told += _problem_of_way_back(case, who, one)
     try:
         workspace.raise_watched()
@@ -425,12 +425,12 @@ def _problem_of_third(case: Case, who: Holder, one: Scene) -> list[str]:
     """Then there is nothing to do, and nothing is written."""
     one.workspace.forget_calls()
     report = one.run(one.ask(case.inputs, who=who))
-    wrote = _has_written(case, one)
+    wrote = _written(case, one)
     told = [f"the third run wrote {wrote}"] if wrote else []
     return told if report.outcome == "nothing-to-do" else [*told, f"the third run {report.outcome}"]
 
 
-def _has_written(case: Case, one: Scene) -> list[str]:
+def _written(case: Case, one: Scene) -> list[str]:
     """What was written since calls were last forgotten; who locks first may write to its locks."""
     return [
         f"{call.method} {call.path}"

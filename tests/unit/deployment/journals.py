@@ -1,4 +1,4 @@
-"""Entries of a journal for tests: one by hand, and any that a run could write.
+"""A journal in memory, and its entries: one by hand, and any that a run could write.
 
 journal = Journal(FakeWorkspace().records(f"{ROOT}/journal"), ROOT)
 journal.begin(entry(1))
@@ -7,18 +7,24 @@ journal.begin(entry(1))
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
-from deployer.deployment.journal import id_for
+from deployer.deployment.journal import Journal, id_for, key_of
+from deployer.deployment.ports import StoredFile
 from deployer.jobs.places import Place
 from deployer.library.model import Distribution, Kind
-from deployer.plan.history import Action, Entry, Moved, MovedJob
+from deployer.plan.history import Action, Ending, Entry, Moved, MovedJob
+from tests.fake_workspace import FakeRecords, FakeWorkspace
 from tests.unit.jobs.test_places import places
 
 ROOT = "/Volumes/main/libs/released"
+FOLDER = f"{ROOT}/.spark-deploy/journal"
+DONE = Ending.SUCCEEDED
 WHEEL = Distribution(canonicalize_name("sales-metrics"), Kind.WHEEL)
 JAR = Distribution(canonicalize_name("sales-metrics"), Kind.JAR, "assembly")
 PLACE = Place(("tasks", 0, "libraries", 0, "whl"))
@@ -123,3 +129,72 @@ def entries(draw: st.DrawFn, root: str = ROOT) -> Entry:
         run_url=draw(texts),
         started_ms=draw(_numbers),
     )
+
+
+@dataclass
+class Watched:
+    """Implements `ports.Records` in memory; `read_names` are the files that were read, in order.
+
+    `trouble` has what reading a file raises, by its name.
+    """
+
+    records: FakeRecords
+    read_names: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    listings: int = 0
+    trouble: dict[str, Exception] = field(default_factory=dict)
+    before_read: Callable[[str], None] = lambda _: None
+
+    @property
+    def folder(self) -> str:
+        return self.records.folder
+
+    def listed(self) -> tuple[StoredFile, ...]:
+        self.listings += 1
+        return self.records.listed()
+
+    def read(self, name: str) -> bytes | None:
+        self.read_names.append(name)
+        self.before_read(name)
+        if name in self.trouble:
+            raise self.trouble[name]
+        return self.records.read(name)
+
+    def create(self, name: str, content: bytes) -> None:
+        self.records.create(name, content)
+
+    def delete(self, name: str) -> None:
+        self.deleted.append(name)
+        self.records.delete(name)
+
+    def names(self) -> list[str]:
+        return [one.path.rsplit("/", 1)[-1] for one in self.records.listed()]
+
+    def content(self, name: str) -> bytes:
+        found = self.records.read(name)
+        assert found is not None
+        return found
+
+
+def in_memory() -> Watched:
+    return Watched(FakeWorkspace(volumes={"main.libs.released"}).records(FOLDER))
+
+
+def write(journal: Journal, *written: Entry) -> None:
+    """The entries, each with its end if it has one."""
+    for one in written:
+        journal.begin(one)
+        if one.ending is not None:
+            journal.end(one, one.ending, {})
+
+
+def done(sequence: int, **more: Any) -> Entry:
+    return entry(sequence, f"1.4.{sequence}", **{"ending": DONE, **more})
+
+
+def numbers(found: Iterable[Entry]) -> list[int]:
+    return [one.sequence for one in found]
+
+
+def file_of(one: Entry, part: str = "intent") -> str:
+    return f"{key_of(one.distribution)}_{one.id}.{part}.json"
